@@ -1,0 +1,133 @@
+/** Every default of the configuration, once, with its reason. The reference in docs/configuration.md is made from these. */
+
+export interface Default<T> {
+  readonly value: T;
+  readonly reason: string;
+}
+
+export const DEFAULT_ENVIRONMENT: Default<string> = {
+  value: "prod",
+  reason: "one environment is what most people have",
+};
+
+export const DEFAULT_SITE_NAME = "tokyo";
+
+export const DEFAULT_REGION: Default<"ap-northeast-1"> = {
+  value: "ap-northeast-1",
+  reason: "the default site is called tokyo",
+};
+
+export const DEFAULT_PROTECT: Default<boolean> = {
+  value: true,
+  reason: "a lost address means a new configuration on every device",
+};
+
+export const DEFAULT_STATE_PATH: Default<string> = {
+  value: "state",
+  reason:
+    "relative to the project, so that the JSON is the same on every machine, and outside cdktf.out, which may be deleted",
+};
+
+export const DEFAULT_STATE_KEY_PREFIX: Default<string> = {
+  value: "stingy-vpn",
+  reason: "one bucket can hold the states of other projects too",
+};
+
+export const DEFAULT_WORKSPACE_PREFIX: Default<string> = {
+  value: "stingy-vpn-",
+  reason: "one organization can hold the workspaces of other projects too",
+};
+
+export const DEFAULT_VPC_CIDR: Default<string> = {
+  value: "10.0.0.0/16",
+  reason: "the largest range a VPC can have; it costs nothing",
+};
+
+export const DEFAULT_IPV6: Default<boolean> = {
+  value: true,
+  reason: "it costs nothing, and without it a client's IPv6 traffic would leave outside the tunnel",
+};
+
+export const DEFAULT_ADMIN_CIDRS: Default<string[]> = {
+  value: [],
+  reason: "Session Manager gives a shell without an open port",
+};
+
+export const DEFAULT_TUNNEL_IPV4: Default<string> = {
+  value: "10.8.0.0/24",
+  reason: "253 devices, and rarely used at home",
+};
+
+export const DEFAULT_TUNNEL_IPV6: Default<string> = {
+  value: "fd53:7469:6e67::/64",
+  reason: "a unique local range; network.ipv6 off leaves it out",
+};
+
+export const DEFAULT_LISTEN_PORT: Default<number> = {
+  value: 51820,
+  reason: "WireGuard's usual port",
+};
+
+export const DEFAULT_INSTANCE_TYPES: Default<string[]> = {
+  value: ["t4g.nano"],
+  reason: "the cheapest; WireGuard for ten people fits into 512 MB",
+};
+
+export const DEFAULT_ARCHITECTURE: Default<"arm64" | "x86_64"> = {
+  value: "arm64",
+  reason: "Graviton is cheaper at the same speed",
+};
+
+export const DEFAULT_IMAGE: Default<"al2023"> = {
+  value: "al2023",
+  reason: "Amazon's own, patched by Amazon, with the SSM agent; its kernel series is pinned",
+};
+
+export const DEFAULT_VOLUME_GB: Default<number> = {
+  value: 8,
+  reason: "the size of the images; more is paid for and not used",
+};
+
+export const DEFAULT_ON_DEMAND_FALLBACK: Default<"never" | "after-failures" | "at-once"> = {
+  value: "after-failures",
+  reason: "a VPN that is up for a few cents more is better than one that is down",
+};
+
+export const SPOT_MAX_PRICE_REASON =
+  "left out, the limit is the on-demand price; a lower limit only brings more interruptions";
+
+export const DEFAULT_MAX_AGE_DAYS: Default<number> = {
+  value: 14,
+  reason: "a replacement starts from the newest patched image, so age is the patching policy",
+};
+
+export const DEFAULT_ELASTIC_IP: Default<boolean> = {
+  value: true,
+  reason: "it costs no more than the address it replaces, and clients resolve the name only once",
+};
+
+export const DEFAULT_DNS_PROVIDER: Default<"none"> = {
+  value: "none",
+  reason: "the Elastic IP works without a name",
+};
+
+export const DEFAULT_RUNTIME: Default<"nodejs22.x" | "nodejs24.x"> = {
+  value: "nodejs22.x",
+  reason: "older AWS providers accept it too; AWS supports it until April 2027, nodejs24.x until April 2028",
+};
+
+export const DEFAULT_EMAILS: Default<string[]> = {
+  value: [],
+  reason: "nobody's address can be guessed; without one the alarms are only seen in the console",
+};
+
+export const DEFAULT_LOG_RETENTION_DAYS: Default<7> = {
+  value: 7,
+  reason: "long enough to look back at a bad week, short enough to cost nothing",
+};
+
+export const DEFAULT_STORE_PREFIX_REASON =
+  "default /stingy-vpn/<environment>; only a second site in the same region needs its own";
+
+export const DEFAULT_AVAILABILITY_ZONES_REASON =
+  "default: every zone that all accounts have in the region, as each zone is another pool of Spot machines";
