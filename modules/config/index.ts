@@ -1,4 +1,4 @@
-export { architectureOf } from "./instance-types";
+export { type Architecture, architectureOf } from "./instance-types";
 export { CONFIG_VARIABLE, loadConfig, parseConfig, parseYaml } from "./load";
 export { ConfigError } from "./problem";
 export {

@@ -69,6 +69,30 @@ const NAME_ALLOWED = "1 to 16 lower-case letters, digits and hyphens, a letter f
 const DOMAIN = /^(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$/;
 const DOMAIN_ALLOWED = "a domain name in lower case without a final dot";
 
+const workspaces = {
+  organization: describe(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, "is no organization name"), {
+    what: "The organization.",
+    allowed: "the name of an organization",
+    example: "my-organization",
+  }),
+  hostname: describe(
+    z
+      .string()
+      .regex(/^[a-z0-9.-]+(:\d+)?$/, "is no host name")
+      .optional(),
+    {
+      what: "Terraform Enterprise's host. Without it, HCP Terraform.",
+      allowed: "a host name",
+      example: "terraform.example.com",
+    },
+  ),
+  workspacePrefix: defaulted(
+    z.string().regex(/^[A-Za-z0-9_-]*$/, "is no workspace name"),
+    defaults.DEFAULT_WORKSPACE_PREFIX,
+    { what: "What the workspaces' names start with.", allowed: "letters, digits, hyphens, underscores" },
+  ),
+};
+
 const backend = describe(
   z.discriminatedUnion("type", [
     z
@@ -106,49 +130,29 @@ const backend = describe(
         }),
       })
       .meta({ title: "s3" }),
-    ...(["cloud", "remote"] as const).map((type) =>
-      z
-        .strictObject({
-          type: describe(z.literal(type), {
-            what:
-              type === "cloud"
-                ? "HCP Terraform (or Terraform Enterprise), one workspace a stack."
-                : "The same through the older remote backend, for a Terraform Enterprise that needs it.",
-            allowed: type,
-          }),
-          organization: describe(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, "is no organization name"), {
-            what: "The organization.",
-            allowed: "the name of an organization",
-            example: "my-organization",
-          }),
-          hostname: describe(
-            z
-              .string()
-              .regex(/^[a-z0-9.-]+(:\d+)?$/, "is no host name")
-              .optional(),
-            {
-              what: "Terraform Enterprise's host. Without it, HCP Terraform.",
-              allowed: "a host name",
-              example: "terraform.example.com",
-            },
-          ),
-          workspacePrefix: defaulted(
-            z.string().regex(/^[A-Za-z0-9_-]*$/, "is no workspace name"),
-            defaults.DEFAULT_WORKSPACE_PREFIX,
-            { what: "What the workspaces' names start with.", allowed: "letters, digits, hyphens, underscores" },
-          ),
-          ...(type === "cloud"
-            ? {
-                project: describe(z.string().min(1).optional(), {
-                  what: "The project new workspaces are put into.",
-                  allowed: "the name of a project",
-                  example: "vpn",
-                }),
-              }
-            : {}),
-        })
-        .meta({ title: type }),
-    ),
+    z
+      .strictObject({
+        type: describe(z.literal("cloud"), {
+          what: "HCP Terraform (or Terraform Enterprise), one workspace a stack.",
+          allowed: "cloud",
+        }),
+        ...workspaces,
+        project: describe(z.string().min(1).optional(), {
+          what: "The project new workspaces are put into.",
+          allowed: "the name of a project",
+          example: "vpn",
+        }),
+      })
+      .meta({ title: "cloud" }),
+    z
+      .strictObject({
+        type: describe(z.literal("remote"), {
+          what: "The same through the older remote backend, for a Terraform Enterprise that needs it.",
+          allowed: "remote",
+        }),
+        ...workspaces,
+      })
+      .meta({ title: "remote" }),
     z
       .strictObject({
         type: describe(z.literal("http"), {

@@ -1,0 +1,108 @@
+import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
+import { Construct } from "constructs";
+
+export interface SiteAlarmsProps {
+  readonly name: string;
+  readonly topicArn: string;
+  readonly controller: string;
+  /** Absent where the site has no DNS name. */
+  readonly ddnsUpdater?: string;
+  readonly deadLetterQueue: string;
+  readonly interruptionRule: string;
+}
+
+const FIVE_MINUTES = 300;
+const HOUR = 3600;
+const DAY = 86_400;
+
+/** More failed runs than this, in percent, is more than a passing fault. */
+const ERROR_RATE_PERCENT = 5;
+/** More than this many interruptions a day says: other instance types or zones would be better. */
+const INTERRUPTIONS_A_DAY = 3;
+
+/** The alarms that need nothing but what AWS itself measures. Silence is never an alarm here: these count events. */
+export class SiteAlarms extends Construct {
+  readonly arns: readonly string[];
+
+  constructor(scope: Construct, id: string, props: SiteAlarmsProps) {
+    super(scope, id);
+    const { name, topicArn } = props;
+    const common = {
+      comparisonOperator: "GreaterThanThreshold",
+      evaluationPeriods: 1,
+      treatMissingData: "notBreaching",
+      alarmActions: [topicArn],
+      okActions: [topicArn],
+    };
+    const alarms = [
+      new CloudwatchMetricAlarm(this, "controller-errors", {
+        ...common,
+        alarmName: `${name}-controller-errors`,
+        alarmDescription: `More than ${ERROR_RATE_PERCENT}% of the controller's runs in an hour failed: servers may not be replaced. Its log says why.`,
+        threshold: ERROR_RATE_PERCENT,
+        metricQuery: [
+          {
+            id: "rate",
+            expression: "100 * errors / MAX([runs, 1])",
+            label: "Failed runs in percent",
+            returnData: true,
+          },
+          lambdaMetric("errors", "Errors", props.controller),
+          lambdaMetric("runs", "Invocations", props.controller),
+        ],
+      }),
+      new CloudwatchMetricAlarm(this, "dead-letters", {
+        ...common,
+        alarmName: `${name}-dead-letters`,
+        alarmDescription: "An event could not be handled and lies in the dead-letter queue.",
+        namespace: "AWS/SQS",
+        metricName: "ApproximateNumberOfMessagesVisible",
+        dimensions: { QueueName: props.deadLetterQueue },
+        statistic: "Maximum",
+        period: FIVE_MINUTES,
+        threshold: 0,
+      }),
+      new CloudwatchMetricAlarm(this, "interruptions", {
+        ...common,
+        alarmName: `${name}-interruptions`,
+        alarmDescription: `More than ${INTERRUPTIONS_A_DAY} Spot interruptions in this account and region in a day: add instance types.`,
+        namespace: "AWS/Events",
+        metricName: "TriggeredRules",
+        dimensions: { RuleName: props.interruptionRule },
+        statistic: "Sum",
+        period: DAY,
+        threshold: INTERRUPTIONS_A_DAY,
+      }),
+      ...(props.ddnsUpdater
+        ? [
+            new CloudwatchMetricAlarm(this, "dns-failures", {
+              ...common,
+              alarmName: `${name}-dns-failures`,
+              alarmDescription:
+                "The DNS record could not be updated: clients that look the name up may be sent to an old address.",
+              namespace: "AWS/Lambda",
+              metricName: "Errors",
+              dimensions: { FunctionName: props.ddnsUpdater },
+              statistic: "Sum",
+              period: FIVE_MINUTES,
+              threshold: 0,
+            }),
+          ]
+        : []),
+    ];
+    this.arns = alarms.map(({ arn }) => arn);
+  }
+}
+
+function lambdaMetric(id: string, metricName: string, functionName: string) {
+  return {
+    id,
+    metric: {
+      namespace: "AWS/Lambda",
+      metricName,
+      dimensions: { FunctionName: functionName },
+      period: HOUR,
+      stat: "Sum",
+    },
+  };
+}

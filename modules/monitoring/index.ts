@@ -1,0 +1,3 @@
+export { SiteAlarms, type SiteAlarmsProps } from "./alarms";
+export { AlertTopic, type AlertTopicProps } from "./alert-topic";
+export { SiteDashboard, type SiteDashboardProps } from "./dashboard";

@@ -1,0 +1,3 @@
+export { type ControllerPolicyProps, controllerPolicy } from "./controller-policy";
+export { DeadLetterQueue, type DeadLetterQueueProps } from "./dead-letter-queue";
+export { Trigger, type TriggerProps } from "./trigger";

@@ -1,0 +1,4 @@
+export { type Image, imageOf } from "./images";
+export { type ServerPolicyProps, serverPolicy } from "./server-policy";
+export { ServerTemplate, type ServerTemplateProps } from "./server-template";
+export { StableAddress, type StableAddressProps } from "./stable-address";

@@ -1,0 +1,36 @@
+import { SsmParameter } from "@cdktf/provider-aws/lib/ssm-parameter";
+import type { Construct } from "constructs";
+
+/** The names below a site's store prefix. Terraform makes only instance-id and desired-state: the rest are secrets. */
+export const STORE = {
+  instanceId: "instance-id",
+  desiredState: "desired-state",
+  cloudflareToken: "cloudflare-token",
+  wireguardConfig: "wireguard-config",
+  wireguardPrivateKey: "wireguard-private-key",
+  clientPublicKeys: "client-public-keys",
+} as const;
+
+export interface OwnedParameterProps {
+  readonly name: string;
+  readonly description: string;
+  readonly initial: string;
+  /** Terraform refuses to delete it. */
+  readonly protect: boolean;
+}
+
+/** A parameter that Terraform makes and somebody else writes from then on, so that no later apply sets it back. */
+export function ownedParameter(scope: Construct, id: string, props: OwnedParameterProps): SsmParameter {
+  return new SsmParameter(scope, id, {
+    name: props.name,
+    description: props.description,
+    type: "String",
+    // Not a secret: as insecure_value it is readable in plans.
+    insecureValue: props.initial,
+    lifecycle: { ignoreChanges: ["insecure_value"], preventDestroy: props.protect },
+  });
+}
+
+export function parameterArn(region: string, account: string, name: string): string {
+  return `arn:aws:ssm:${region}:${account}:parameter${name}`;
+}

@@ -1,0 +1,33 @@
+import { CloudflareProvider } from "@cdktf/provider-cloudflare/lib/provider";
+import type { Construct } from "constructs";
+import type { CloudflareSettings } from "../modules/config";
+import { ServerName } from "../modules/dns";
+import type { ServerStack } from "./server-stack";
+import { SiteStack, type SiteStackProps } from "./site-stack";
+
+export interface DnsStackProps extends SiteStackProps {
+  readonly dns: CloudflareSettings;
+  readonly server: ServerStack;
+}
+
+/** The site's name at Cloudflare. The provider takes its token from CLOUDFLARE_API_TOKEN. */
+export class DnsStack extends SiteStack {
+  readonly serverName: ServerName;
+
+  constructor(scope: Construct, props: DnsStackProps) {
+    super(scope, "dns", props);
+    new CloudflareProvider(this, "cloudflare", {});
+    this.pinProvider("cloudflare");
+    const { name, zone, zoneId, records } = props.dns;
+    this.serverName = new ServerName(this, "name", {
+      name,
+      zone,
+      ...(zoneId === undefined ? {} : { zoneId }),
+      records,
+      ...(props.server.address ? { address: props.server.address.publicIp } : {}),
+      comment: `stingy-vpn ${this.site.environment} ${this.site.name}`,
+    });
+    this.output("name", name, "The server's name");
+    this.output("endpoint", `${name}:${this.site.tunnel.listenPort}`, "What a device's configuration calls Endpoint");
+  }
+}

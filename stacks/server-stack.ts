@@ -1,0 +1,85 @@
+import { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-identity";
+import type { Construct } from "constructs";
+import { renderUserData } from "../modules/bootstrap";
+import { hostAddress } from "../modules/network";
+import { imageOf, ServerTemplate, StableAddress, serverPolicy } from "../modules/server";
+import { ownedParameter, STORE } from "../modules/store";
+import type { NetworkStack } from "./network-stack";
+import { SiteStack, type SiteStackProps } from "./site-stack";
+
+export interface ServerStackProps extends SiteStackProps {
+  readonly network: NetworkStack;
+}
+
+/** What a server is made from, the address it serves on, and the parameter that names it. */
+export class ServerStack extends SiteStack {
+  readonly launchTemplateId: string;
+  readonly launchTemplateArn: string;
+  readonly launchTemplateVersion: number;
+  readonly serverRoleArn: string;
+  /** Absent on a site without Elastic IP. */
+  readonly address: StableAddress | undefined;
+  /** The public parameter that names the image, if the image is not given by its id. */
+  readonly imageParameter: string | undefined;
+
+  constructor(scope: Construct, props: ServerStackProps) {
+    super(scope, "server", props);
+    this.addAws();
+    const { region, environment, storePrefix, tunnel, server, elasticIp, protect } = this.site;
+    const account = new DataAwsCallerIdentity(this, "account").accountId;
+    const image = imageOf(server.image, server.architecture, server.distribution);
+    const [instanceType = ""] = server.instanceTypes;
+
+    const template = new ServerTemplate(this, "server", {
+      name: this.prefix,
+      image,
+      instanceType,
+      volumeGb: server.volumeGb,
+      securityGroupId: props.network.securityGroupId,
+      statements: serverPolicy({ region, account, environment, site: this.site.name, storePrefix }),
+      userData: renderUserData({
+        distribution: server.distribution,
+        environment,
+        site: this.site.name,
+        storePrefix,
+        tunnelIpv4: hostAddress(tunnel.ipv4, 1),
+        ...(tunnel.ipv6 === undefined ? {} : { tunnelIpv6: hostAddress(tunnel.ipv6, 1) }),
+        listenPort: tunnel.listenPort,
+      }),
+      tags: this.tags,
+    });
+    this.launchTemplateId = template.launchTemplateId;
+    this.launchTemplateArn = template.launchTemplateArn;
+    this.launchTemplateVersion = template.latestVersion;
+    this.serverRoleArn = template.roleArn;
+    this.imageParameter = image.parameter;
+
+    const instanceId = ownedParameter(this, "instance-id", {
+      name: `${storePrefix}/${STORE.instanceId}`,
+      description: "The instance that serves the site; the controller writes it",
+      initial: "initial",
+      protect,
+    });
+    this.output("instance-id-parameter", instanceId.name, "The parameter that names the instance that serves now");
+    this.output("store", storePrefix, "Where the site's parameters are in SSM Parameter Store");
+    this.output(
+      "shell",
+      `aws ssm start-session --region ${region} --target "$(aws ssm get-parameter --region ${region} --name ${storePrefix}/${STORE.instanceId} --query Parameter.Value --output text)"`,
+      "Opens a shell on the server",
+    );
+
+    if (elasticIp !== false) {
+      this.address = new StableAddress(this, "address", {
+        name: this.prefix,
+        protect,
+        ...(typeof elasticIp === "string" ? { allocationId: elasticIp } : {}),
+      });
+      this.output("address", this.address.publicIp, "The server's address");
+      this.output(
+        "endpoint",
+        `${this.address.publicIp}:${tunnel.listenPort}`,
+        "What a device's configuration calls Endpoint",
+      );
+    }
+  }
+}
