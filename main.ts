@@ -1,14 +1,24 @@
+// First, so that esbuild works while the rest of the code is loaded.
+import "./modules/lambda/bundling";
 import path from "node:path";
 import { CONFIG_VARIABLE, ConfigError, loadConfig } from "./modules/config";
-import { bundleFunctions } from "./modules/lambda";
+import { bundling } from "./modules/lambda/bundling";
 import { createApp } from "./stacks";
 
-try {
+export const OUTDIR = process.env.CDKTF_OUTDIR ?? path.join(__dirname, "cdktf.out");
+
+async function main(): Promise<void> {
   const config = loadConfig(__dirname, process.env[CONFIG_VARIABLE]);
-  const outdir = process.env.CDKTF_OUTDIR ?? path.join(__dirname, "cdktf.out");
-  createApp({ config, bundles: bundleFunctions(), root: __dirname, outdir }).synth();
-} catch (error) {
-  if (!(error instanceof ConfigError)) throw error;
-  console.error(error.message);
-  process.exitCode = 1;
+  createApp({ config, bundles: await bundling, root: __dirname, outdir: OUTDIR }).synth();
 }
+
+/** Whether the stacks were written. */
+export const synthesized = main().then(
+  () => true,
+  (error: unknown) => {
+    if (!(error instanceof ConfigError)) throw error;
+    console.error(error.message);
+    process.exitCode = 1;
+    return false;
+  },
+);

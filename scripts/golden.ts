@@ -1,4 +1,4 @@
-/** `npm run golden`: rewrites the JSON that reviewers read, test/golden/examples. */
+/** `npm run golden`: rewrites what reviewers read, test/golden: the JSON of the examples and the user data. */
 import { writeGolden } from "../test/support/golden";
 
 writeGolden();

@@ -10,7 +10,10 @@ export const DEFAULT_ENVIRONMENT: Default<string> = {
   reason: "one environment is what most people have",
 };
 
-export const DEFAULT_SITE_NAME = "tokyo";
+export const DEFAULT_SITE_NAME: Default<string> = {
+  value: "tokyo",
+  reason: "a name has to be there; a site is best called after the place it is in",
+};
 
 export const DEFAULT_REGION: Default<"ap-northeast-1"> = {
   value: "ap-northeast-1",

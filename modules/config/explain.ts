@@ -1,6 +1,6 @@
 import { distance } from "fastest-levenshtein";
 import type { $ZodIssue } from "zod/v4/core";
-import type { Path, Problem } from "./problem";
+import { LOOKS_SECRET, type Path, type Problem } from "./problem";
 import { jsonSchema } from "./schema";
 
 /** The part of a JSON schema that explanations are made from. */
@@ -21,8 +21,6 @@ export interface SchemaNode {
   readonly "x-allowed"?: string;
   readonly "x-reason"?: string;
 }
-
-const LOOKS_SECRET = /token|secret|password|private|preshared|psk|key$/i;
 
 /** Says what zod found in the words of the schema's own descriptions. */
 export function explain(issue: $ZodIssue, raw: unknown): Problem[] {
@@ -53,7 +51,7 @@ export function explain(issue: $ZodIssue, raw: unknown): Problem[] {
       },
     ];
   }
-  const allowed = node?.["x-allowed"] ?? parentAllowed(path, raw);
+  const allowed = node?.["x-allowed"] ?? (Object.keys(node?.properties ?? {}).join(", ") || parentAllowed(path, raw));
   return [
     {
       path,
@@ -99,6 +97,9 @@ function fixForValue(path: Path, raw: unknown, node: SchemaNode, options: readon
   const key = [...path].reverse().find((part) => typeof part === "string") ?? "";
   const list = typeof path.at(-1) === "number" ? schemaAt(path.slice(0, -1), raw) : undefined;
   const example = (list ?? node).examples?.[0] ?? node.default ?? options[0];
+  if (example === undefined && node.type === "string" && ["number", "boolean"].includes(typeof given)) {
+    return `write it in quotes: ${key}: "${given}"`;
+  }
   return example === undefined ? `see docs/configuration.md` : `for example ${key}: ${inline(example)}`;
 }
 
@@ -106,9 +107,8 @@ function fixForValue(path: Path, raw: unknown, node: SchemaNode, options: readon
 export function inline(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(inline).join(", ")}]`;
   if (value !== null && typeof value === "object") {
-    return `{ ${Object.entries(value)
-      .map(([key, inner]) => `${key}: ${inline(inner)}`)
-      .join(", ")} }`;
+    const inner = Object.entries(value).map(([key, one]) => `${key}: ${inline(one)}`);
+    return inner.length === 0 ? "{}" : `{ ${inner.join(", ")} }`;
   }
   return String(value);
 }

@@ -1,6 +1,17 @@
 import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { type Document, isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import {
+  type Document,
+  isCollection,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from "yaml";
 import { explain } from "./explain";
 import { ConfigError, type Located, type Path, type Problem } from "./problem";
 import { type Config, resolve } from "./resolve";
@@ -33,14 +44,14 @@ export function parseConfig(raw: unknown, shown = "configuration"): Config {
 /** Checks the text of a configuration file; `shown` is the file's name in messages. */
 export function parseYaml(text: string, shown: string): Config {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true, logLevel: "error" });
   const flaws = [...document.errors, ...document.warnings];
   if (flaws.length > 0) {
     throw new ConfigError(
       shown,
       flaws.map(({ code, message, pos }) => ({
         path: [],
-        position: position(lines, pos[0]),
+        position: position(lines, code === "DUPLICATE_KEY" ? keyFrom(text, pos[0]) : pos[0]),
         ...yamlFlaw(code, message),
       })),
     );
@@ -65,6 +76,7 @@ export function parseYaml(text: string, shown: string): Config {
       },
     ]);
   }
+  refuseCycles(document, lines, shown);
   return check(withoutNulls(toPlain(document, shown)), shown, (problem) => {
     const offset = offsetOf(document, problem.path, problem.key ?? false);
     return offset === undefined ? problem : { ...problem, position: position(lines, offset) };
@@ -79,6 +91,7 @@ function readText(file: string, shown: string, named: boolean): string | undefin
     const stat = statSync(file);
     if (stat.isDirectory())
       return fail("is a folder", `name a file: ${CONFIG_VARIABLE}=${path.join(shown, CONFIG_FILE)}`);
+    if (!stat.isFile()) return fail("is no ordinary file", "name a YAML file");
     if (stat.size > LARGEST_FILE_BYTES) {
       return fail(
         `the file has ${stat.size} bytes, a configuration has at most ${LARGEST_FILE_BYTES}`,
@@ -110,12 +123,31 @@ const YAML_FLAWS: Record<string, Pick<Problem, "problem" | "fix">> = {
 };
 
 function yamlFlaw(code: string, message: string): Pick<Problem, "problem" | "fix"> {
+  const open = /must be sufficiently indented and end with a (.)/.exec(message)?.[1];
+  if (open) return { problem: `a bracket is not closed before this line`, fix: `add the missing ${open}` };
   return (
     YAML_FLAWS[code] ?? {
       problem: `this is no YAML: ${message.split("\n")[0]}`,
       fix: "check the indentation, the colons and the quotes of this line and the one above",
     }
   );
+}
+
+/** An alias inside what it repeats would go on for ever. */
+function refuseCycles(document: Document, lines: LineCounter, shown: string): void {
+  visit(document, {
+    Alias(_key, alias, around) {
+      if (!around.some((node) => isCollection(node) && node.anchor === alias.source)) return;
+      throw new ConfigError(shown, [
+        {
+          path: [],
+          position: position(lines, alias.range?.[0] ?? 0),
+          problem: `*${alias.source} stands inside what it repeats`,
+          fix: "write the value out",
+        },
+      ]);
+    },
+  });
 }
 
 function toPlain(document: Document, shown: string): unknown {
@@ -143,9 +175,10 @@ function check(raw: unknown, shown: string, locate: (problem: Problem) => Locate
   const parsed = configSchema.safeParse(raw);
   const wrong = parsed.success ? [] : parsed.error.issues.flatMap((issue) => explain(issue, raw));
   // The rules are checked on what is left when everything wrong is taken out, so that all problems come at once.
-  const sound = parsed.success ? parsed.data : soundPart(raw, wrong);
+  const { sound, removed } = parsed.success ? { sound: parsed.data, removed: [] } : soundPart(raw, wrong);
   const broken = (sound ? checkRules(sound) : []).filter(
-    ({ path: at, involves = [at] }) => !wrong.some((other) => involves.some((one) => startsWith(one, other.path))),
+    ({ path: at, involves = [at] }) =>
+      !removed.some((gone) => involves.some((one) => startsWith(one, gone) || startsWith(gone, one))),
   );
   const problems = [...wrong, ...broken.map(({ involves: _, ...problem }) => problem)].map(locate);
   if (problems.length > 0 || !sound) {
@@ -156,14 +189,14 @@ function check(raw: unknown, shown: string, locate: (problem: Problem) => Locate
 }
 
 /** What parses when the wrong settings are taken out, or else, where one of them was needed, their whole group. */
-function soundPart(raw: unknown, wrong: readonly Problem[]): ParsedConfig | undefined {
-  let paths = wrong.map(({ path: at }) => at);
-  for (let depth = 0; depth < DEEPEST_SETTING && !paths.some((at) => at.length === 0); depth++) {
-    const parsed = configSchema.safeParse(without(raw, paths));
-    if (parsed.success) return parsed.data;
-    paths = [...paths, ...parsed.error.issues.map((issue) => issue.path.slice(0, -1) as Path)];
+function soundPart(raw: unknown, wrong: readonly Problem[]): { sound?: ParsedConfig; removed: readonly Path[] } {
+  let removed = wrong.map(({ path: at }) => at);
+  for (let depth = 0; depth < DEEPEST_SETTING && !removed.some((at) => at.length === 0); depth++) {
+    const parsed = configSchema.safeParse(without(raw, removed));
+    if (parsed.success) return { sound: parsed.data, removed };
+    removed = [...removed, ...parsed.error.issues.map((issue) => issue.path.slice(0, -1) as Path)];
   }
-  return undefined;
+  return { removed };
 }
 
 function startsWith(longer: Path, start: Path): boolean {
@@ -180,6 +213,11 @@ function without(raw: unknown, paths: readonly Path[]): unknown {
     copy[key] = inner.length === 0 ? value : without(value, inner);
   }
   return copy;
+}
+
+/** Where the key begins that the parser saw end the lines before `offset`. */
+function keyFrom(text: string, offset: number): number {
+  return offset + (/^(\s|#.*)*/.exec(text.slice(offset))?.[0].length ?? 0);
 }
 
 function position(lines: LineCounter, offset: number): { line: number; column: number } {

@@ -19,6 +19,8 @@ export interface Located extends Problem {
 
 const LONGEST_GIVEN = 100;
 
+export const LOOKS_SECRET = /token|secret|password|private|preshared|psk|key$/i;
+
 /** Bad configuration. Its message is all a person gets to see: no stack trace adds to it. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
@@ -39,7 +41,7 @@ export class ConfigError extends Error {
 function format(file: string, { path, given, problem, allowed, fix, position }: Located): string {
   const place = position ? `${file}:${position.line}:${position.column}` : file;
   const rows: [string, string | undefined][] = [
-    ["given", given === undefined ? undefined : shorten(JSON.stringify(given))],
+    ["given", given === undefined ? undefined : shorten(withoutSecrets(given))],
     ["problem", problem],
     ["allowed", allowed],
     ["fix", fix],
@@ -48,6 +50,12 @@ function format(file: string, { path, given, problem, allowed, fix, position }: 
     [`  ${place}`, path.join(".")].filter(Boolean).join("  "),
     ...rows.flatMap(([label, text]) => (text === undefined ? [] : [`    ${label.padEnd(8)} ${text}`])),
   ].join("\n");
+}
+
+/** As JSON, with what may be a secret left out: messages end up in the logs of CI. */
+function withoutSecrets(given: unknown): string {
+  const text = JSON.stringify(given, (key, value) => (LOOKS_SECRET.test(key) ? "…" : value)) ?? String(given);
+  return text.replace(/:\/\/[^/"]*@/g, "://…@");
 }
 
 function shorten(text: string): string {

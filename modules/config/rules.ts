@@ -66,7 +66,7 @@ function* zonesFit(config: ParsedConfig, sites: readonly Site[]): Iterable<Broke
     const foreign = zones.filter(
       (zone) => !isId(zone) && !(zone.startsWith(site.region) && zone.length === site.region.length + 1),
     );
-    const involves = [path, at(site, "region"), at(site, "network", "vpcCidr")];
+    const involves = [path, at(site, "region")];
     const known = REGION_ZONES[site.region].join(", ");
     if (foreign.length > 0) {
       yield {
@@ -96,7 +96,7 @@ function* zonesFit(config: ParsedConfig, sites: readonly Site[]): Iterable<Broke
           given: given ?? site.network.vpcCidr,
           problem: error.message,
           fix: `use a larger vpcCidr (/25 holds every zone), or name fewer availabilityZones of ${zones.join(", ")}`,
-          involves,
+          involves: [...involves, at(site, "network", "vpcCidr")],
         };
       }
     }
@@ -219,16 +219,18 @@ function* ownStore(config: ParsedConfig, sites: readonly Site[]): Iterable<Broke
       };
     }
     // A store inside another one's path would hand its secrets to the other site's server.
-    const clash = [...owners].find(([key]) => {
-      const mine = `${site.region}:${site.storePrefix}/`;
-      return mine.startsWith(key) || key.startsWith(mine);
-    });
+    const clashOf = (prefix: string) => {
+      const mine = `${site.region}:${prefix}/`;
+      return [...owners].find(([key]) => mine.startsWith(key) || key.startsWith(mine));
+    };
+    const clash = clashOf(site.storePrefix);
+    const own = `/stingy-vpn/${site.environment}-${site.name}`;
     if (clash) {
       yield {
         path,
         given: config.sites[site.name]?.storePrefix,
         problem: `shares ${site.storePrefix} in ${site.region} with the site ${clash[1]}: each would take the other's keys and server for its own`,
-        fix: `add storePrefix: /stingy-vpn/${site.environment}-${site.name}`,
+        fix: clashOf(own) ? "use paths of which neither is inside the other" : `use storePrefix: ${own}`,
         involves: [...involves, ["sites", clash[1], "storePrefix"], ["sites", clash[1], "region"]],
       };
     }

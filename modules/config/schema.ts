@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { parseRange } from "../network/planner";
+import { isPrivate, parseRange } from "../network/planner";
 import * as defaults from "./defaults";
 import { INSTANCE_TYPE_PATTERN } from "./instance-types";
 import { REGIONS } from "./regions";
@@ -27,10 +27,6 @@ function defaulted<S extends z.ZodType>(schema: S, { value, reason }: defaults.D
   return describe(schema.default(value as never), { example: value, reason, ...about });
 }
 
-const privateRanges = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"].flatMap(
-  (text) => parseRange(text) ?? [],
-);
-
 /** A string that is exactly a network: the complaint says what is wrong with this one. */
 function network(version: 4 | 6, minPrefix: number, maxPrefix: number) {
   return z.string().superRefine((text, context) => {
@@ -39,14 +35,18 @@ function network(version: 4 | 6, minPrefix: number, maxPrefix: number) {
     if (range?.version !== version) return complain(`is no IPv${version} network`);
     if (range.network !== text) return complain(`is not the network's own address: write ${range.network}`);
     if (range.prefix < minPrefix || range.prefix > maxPrefix) return complain(`has the size /${range.prefix}`);
-    if (version === 4 && !privateRanges.some((all) => all.start <= range.start && range.end <= all.end)) {
-      return complain("is a public range: clients could not reach the real owner of these addresses");
-    }
-    const uniqueLocal = parseRange("fc00::/7");
-    if (version === 6 && uniqueLocal && !(uniqueLocal.start <= range.start && range.end <= uniqueLocal.end)) {
-      return complain("is no unique local range");
-    }
+    if (isPrivate(range)) return;
+    complain(
+      version === 4
+        ? "is a public range: clients could not reach the real owner of these addresses"
+        : "is no unique local range",
+    );
   });
+}
+
+/** Each element becomes a resource of its own name. */
+function list<S extends z.ZodType>(element: S) {
+  return z.array(element).refine((all) => new Set(all).size === all.length, "names one of them twice");
 }
 
 const SSH_FROM_NOT_WIDER_THAN = 8;
@@ -211,7 +211,7 @@ const networkSettings = z
     }),
     availabilityZones: describe(
       z
-        .array(z.string().regex(/^([a-z]{2}(-[a-z]+)+-\d[a-z]|[a-z]+\d-az\d+)$/, "is no availability zone"))
+        .array(z.string().regex(/^([a-z]{2}(-[a-z]+)+-\d[a-z]|[a-z]+\d-az[1-9]\d?)$/, "is no availability zone"))
         .min(1)
         .optional(),
       {
@@ -221,7 +221,7 @@ const networkSettings = z
         reason: defaults.DEFAULT_AVAILABILITY_ZONES_REASON,
       },
     ),
-    adminCidrs: defaulted(z.array(adminCidr), defaults.DEFAULT_ADMIN_CIDRS, {
+    adminCidrs: defaulted(list(adminCidr), defaults.DEFAULT_ADMIN_CIDRS, {
       what: "Networks that may reach SSH.",
       allowed: `networks no wider than /${SSH_FROM_NOT_WIDER_THAN}`,
       example: ["203.0.113.7/32"],
@@ -254,7 +254,7 @@ export type ImageName = (typeof IMAGE_NAMES)[number];
 const serverSettings = z
   .strictObject({
     instanceTypes: defaulted(
-      z.array(z.string().regex(INSTANCE_TYPE_PATTERN, "is no instance type")).min(1).max(20),
+      list(z.string().regex(INSTANCE_TYPE_PATTERN, "is no instance type")).min(1).max(20),
       defaults.DEFAULT_INSTANCE_TYPES,
       { what: "Instance types, the preferred one first.", allowed: "1 to 20 instance types of one architecture" },
     ),
@@ -329,8 +329,7 @@ const dnsSettings = describe(
           },
         ),
         records: describe(
-          z
-            .array(z.enum(["A", "AAAA"]))
+          list(z.enum(["A", "AAAA"]))
             .min(1)
             .max(2)
             .optional(),
@@ -387,7 +386,7 @@ export const siteSchema = z.strictObject({
     .prefault({}),
   monitoring: z
     .strictObject({
-      emails: defaulted(z.array(z.email("is no e-mail address")), defaults.DEFAULT_EMAILS, {
+      emails: defaulted(list(z.email("is no e-mail address")), defaults.DEFAULT_EMAILS, {
         what: "Who is told when a person is needed. AWS asks each address to confirm.",
         allowed: "e-mail addresses",
         example: ["me@example.com"],
@@ -435,7 +434,7 @@ export const configSchema = z.strictObject({
     z
       .record(z.string().regex(NAME, "is no site name"), siteSchema)
       .refine((sites) => Object.keys(sites).length > 0, "names no site")
-      .prefault({ [defaults.DEFAULT_SITE_NAME]: {} }),
+      .prefault({ [defaults.DEFAULT_SITE_NAME.value]: {} }),
     {
       what: "The sites: one VPN endpoint each, by name. Without this, one called tokyo. A renamed site is a new site with a new address.",
       allowed: `at least one name with its settings; ${NAME_ALLOWED}`,

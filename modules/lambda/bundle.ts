@@ -1,5 +1,5 @@
 import path from "node:path";
-import { buildSync } from "esbuild";
+import { type BuildOptions, build, buildSync } from "esbuild";
 
 export const FUNCTIONS = ["recovery-handler", "ddns-updater"] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
@@ -11,28 +11,36 @@ export type Bundles = Readonly<Record<FunctionName, string>>;
 const OLDEST_RUNTIME = "node22";
 
 const ROOT = path.resolve(__dirname, "../..");
-let bundled: Bundles | undefined;
+const OUTDIR = path.join(ROOT, "dist/lambda");
 
-/** Bundles the functions and what they use, the AWS SDK too, so that its version is ours. The same input gives the same bytes. */
-export function bundleFunctions(): Bundles {
-  if (bundled) return bundled;
-  const outdir = path.join(ROOT, "dist/lambda");
-  buildSync({
-    absWorkingDir: ROOT,
-    entryPoints: Object.fromEntries(FUNCTIONS.map((name) => [`${name}/index`, `assets/lambda/${name}/index.ts`])),
-    outdir,
-    bundle: true,
-    minify: true,
-    platform: "node",
-    format: "cjs",
-    target: OLDEST_RUNTIME,
-    charset: "utf8",
-    legalComments: "none",
-    logLevel: "error",
-  });
-  bundled = Object.fromEntries(FUNCTIONS.map((name) => [name, path.join(outdir, name)])) as Record<
-    FunctionName,
-    string
-  >;
-  return bundled;
+const BUNDLES = Object.fromEntries(FUNCTIONS.map((name) => [name, path.join(OUTDIR, name)])) as Record<
+  FunctionName,
+  string
+>;
+
+/** What the functions use goes into the bundles, the AWS SDK too, so that its version is ours. The same input gives the same bytes. */
+const OPTIONS: BuildOptions = {
+  absWorkingDir: ROOT,
+  entryPoints: Object.fromEntries(FUNCTIONS.map((name) => [`${name}/index`, `assets/lambda/${name}/index.ts`])),
+  outdir: OUTDIR,
+  bundle: true,
+  minify: true,
+  platform: "node",
+  format: "cjs",
+  target: OLDEST_RUNTIME,
+  charset: "utf8",
+  legalComments: "none",
+  logLevel: "error",
+};
+
+/** Bundles the functions in a process of its own, while this one does something else. */
+export async function bundleFunctions(): Promise<Bundles> {
+  await build(OPTIONS);
+  return BUNDLES;
+}
+
+/** Bundles the functions and waits. */
+export function bundleFunctionsSync(): Bundles {
+  buildSync(OPTIONS);
+  return BUNDLES;
 }

@@ -43,7 +43,8 @@ export class SiteAlarms extends Construct {
         metricQuery: [
           {
             id: "rate",
-            expression: "100 * errors / MAX([runs, 1])",
+            // The form of Lambda's own console; documented is MAX over series, not over a series and a number.
+            expression: "100 * errors / MAX([errors, runs])",
             label: "Failed runs in percent",
             returnData: true,
           },

@@ -38,11 +38,19 @@ export class AlertTopic extends Construct {
     });
     new SnsTopicPolicy(this, "policy", { arn: topic.arn, policy: policy.json });
     for (const email of props.emails) {
-      new SnsTopicSubscription(this, `email-${email.replace(/[^A-Za-z0-9]+/g, "-")}`, {
+      new SnsTopicSubscription(this, `email-${readable(email)}`, {
         topicArn: topic.arn,
         protocol: "email",
         endpoint: email,
       });
     }
   }
+}
+
+/** Different for different addresses: me-example-com would be both me@example.com and me.example@com. */
+function readable(email: string): string {
+  return email
+    .replace(/[^A-Za-z0-9.@]/g, (character) => `_${character.charCodeAt(0).toString(16)}_`)
+    .replaceAll("@", "_")
+    .replaceAll(".", "-");
 }

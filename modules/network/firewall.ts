@@ -54,8 +54,9 @@ export class Firewall extends Construct {
       });
     }
     for (const cidr of adminCidrs) {
-      // The id holds the network, so that removing one from the list leaves the others alone.
-      new VpcSecurityGroupIngressRule(this, `ssh-${cidr.replace(/[^0-9a-f]+/g, "-")}`, {
+      // The id holds the network, so that removing one from the list leaves the others alone; a hyphen for each
+      // character, or 2001:db8::48 and 2001:db8:48:: would be the same.
+      new VpcSecurityGroupIngressRule(this, `ssh-${cidr.replace(/[^0-9a-f]/g, "-")}`, {
         securityGroupId: group.id,
         description: "SSH for administrators",
         ipProtocol: "tcp",

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { parseCidr } from "cidr-tools";
 import { stringifyIp } from "ip-bigint";
 
@@ -11,21 +12,33 @@ export interface Range {
   readonly network: string;
 }
 
+const ADDRESS_BITS: Readonly<Record<number, number>> = { 4: 32, 6: 128 };
+
 /** Reads "address/prefix", or undefined where the text is none. An address without a prefix is none. */
 export function parseRange(text: string): Range | undefined {
-  const [address, prefixText, rest] = text.split("/");
-  if (!address || !prefixText || rest !== undefined || !/^\d{1,3}$/.test(prefixText)) return undefined;
-  try {
-    const { version, start, end } = parseCidr(text);
-    const prefix = Number(prefixText);
-    return { version, prefix, start, end, network: `${stringifyIp({ number: start, version })}/${prefix}` };
-  } catch {
-    return undefined;
-  }
+  const [address = "", prefixText = "", ...rest] = text.split("/");
+  const bits = ADDRESS_BITS[isIP(address)];
+  // cidr-tools makes some network out of anything that has a slash, so it only gets what is one.
+  if (bits === undefined || address.includes("%") || rest.length > 0) return undefined;
+  if (!/^(0|[1-9]\d{0,2})$/.test(prefixText) || Number(prefixText) > bits) return undefined;
+  const { version, start, end } = parseCidr(text);
+  const prefix = Number(prefixText);
+  return { version, prefix, start, end, network: `${stringifyIp({ number: start, version })}/${prefix}` };
 }
 
 export function rangesOverlap(a: Range, b: Range): boolean {
   return a.version === b.version && a.start <= b.end && b.start <= a.end;
+}
+
+/** The ranges that belong to nobody on the internet: RFC 1918, carrier-grade NAT (RFC 6598), unique local (RFC 4193). */
+const PRIVATE_RANGES = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"].flatMap(
+  (text) => parseRange(text) ?? [],
+);
+
+export function isPrivate(range: Range): boolean {
+  return PRIVATE_RANGES.some(
+    (all) => all.version === range.version && all.start <= range.start && range.end <= all.end,
+  );
 }
 
 /** The `index`th address of a network with the network's prefix: ("10.8.0.0/24", 1) is "10.8.0.1/24". */
@@ -80,13 +93,14 @@ export function planSubnets(vpcCidr: string, zones: readonly string[]): PlannedS
   });
 }
 
-/** The first network of `prefix` from `first` on that overlaps none of `taken`; what an error message can suggest. */
+/** The first private network of the size of `first`, from it on, that overlaps none of `taken`: what an error message can suggest. */
 export function nextFreeRange(first: string, taken: readonly Range[]): string | undefined {
   const size = parseRange(first);
   if (!size) return undefined;
   const step = size.end - size.start + 1n;
   for (let start = size.start, tries = 0; tries < 4096; start += step, tries++) {
     const candidate = { ...size, start, end: start + step - 1n };
+    if (!isPrivate(candidate)) return undefined;
     if (!taken.some((range) => rangesOverlap(range, candidate))) {
       return `${stringifyIp({ number: start, version: size.version })}/${size.prefix}`;
     }

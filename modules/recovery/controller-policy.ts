@@ -24,11 +24,12 @@ export function controllerPolicy(props: ControllerPolicyProps): Statement[] {
   const ec2 = (kind: string, name = "*") => `arn:aws:ec2:${region}:${account}:${kind}/${name}`;
   const parameter = (name: string) => parameterArn(region, account, `${props.storePrefix}/${name}`);
   const inRegion = stringEquals("aws:RequestedRegion", region);
-  const ofThisSite: Condition[] = [
-    stringEquals("aws:ResourceTag/Project", "stingy-vpn"),
-    stringEquals("aws:ResourceTag/Environment", props.environment),
-    stringEquals("aws:ResourceTag/Site", props.site),
+  const tagged = (tags: "ResourceTag" | "RequestTag"): Condition[] => [
+    stringEquals(`aws:${tags}/Project`, "stingy-vpn"),
+    stringEquals(`aws:${tags}/Environment`, props.environment),
+    stringEquals(`aws:${tags}/Site`, props.site),
   ];
+  const ofThisSite = tagged("ResourceTag");
   const made = ["instance", "volume", "network-interface"].map((kind) => ec2(kind));
   const state = [parameter(STORE.instanceId), parameter(STORE.desiredState)];
 
@@ -72,10 +73,7 @@ export function controllerPolicy(props: ControllerPolicyProps): Statement[] {
       sid: "TagWhatIsLaunched",
       actions: ["ec2:CreateTags"],
       resources: made,
-      conditions: [
-        stringEquals("ec2:CreateAction", "RunInstances", "CreateFleet"),
-        stringEquals("aws:RequestTag/Site", props.site),
-      ],
+      conditions: [stringEquals("ec2:CreateAction", "RunInstances", "CreateFleet"), ...tagged("RequestTag")],
     },
     {
       sid: "GiveServersTheirRole",

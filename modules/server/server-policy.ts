@@ -15,7 +15,7 @@ export function serverPolicy({ region, account, environment, site, storePrefix }
   return [
     {
       sid: "ReadStore",
-      actions: ["ssm:GetParameter"],
+      actions: ["ssm:GetParameters"],
       resources: [STORE.wireguardConfig, STORE.wireguardPrivateKey, STORE.clientPublicKeys].map(parameter),
     },
     {

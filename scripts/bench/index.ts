@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import { stringify } from "yaml";
 import { renderUserData } from "../../modules/bootstrap";
+import { USER_DATA } from "../../test/support/golden";
 import { type Figure, figure } from "./statistics";
 
 const ROOT = path.resolve(__dirname, "../..");
@@ -89,15 +90,7 @@ function sizes(): Figure[] {
   const kilobytes = (bytes: number) => bytes / 1000;
   return [
     ...(["al2023", "debian", "ubuntu"] as const).flatMap((distribution) => {
-      const text = renderUserData({
-        distribution,
-        environment: "prod",
-        site: "tokyo",
-        storePrefix: "/stingy-vpn/prod",
-        tunnelIpv4: "10.8.0.1/24",
-        tunnelIpv6: "fd53:7469:6e67::1/64",
-        listenPort: 51820,
-      });
+      const text = renderUserData({ ...USER_DATA, distribution });
       return [
         figure(`user data, ${distribution}`, "kB", [kilobytes(Buffer.byteLength(text))]),
         figure(`user data, ${distribution}, packed`, "kB", [kilobytes(gzipSync(text).length)], 6),

@@ -3,7 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import type { App } from "cdktf";
 import { type Config, loadConfig, parseConfig } from "../../modules/config";
-import { bundleFunctions } from "../../modules/lambda";
+import { bundleFunctionsSync } from "../../modules/lambda";
 import { createApp } from "../../stacks";
 
 export const ROOT = path.resolve(__dirname, "../..");
@@ -29,7 +29,7 @@ export function site(settings: object): object {
 
 export function synthesizeConfig(config: Config): Record<string, Json> {
   return withOutdir((outdir) => {
-    createApp({ config, bundles: bundleFunctions(), root: path.dirname(outdir), outdir }).synth();
+    createApp({ config, bundles: bundleFunctionsSync(), root: path.dirname(outdir), outdir }).synth();
     return readStacks(outdir);
   });
 }

@@ -1,0 +1,137 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { ArchiveProvider } from "@cdktf/provider-archive/lib/provider";
+import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
+import { App, TerraformStack } from "cdktf";
+import { expect } from "chai";
+import { bundleFunctionsSync, FUNCTIONS, NodeFunction } from "../../modules/lambda";
+import { type Json, ROOT, readStacks } from "../support/synth";
+
+const ref = (what: string) => `\${${what}}`;
+const CODE = "exports.handler = async () => 42;";
+
+describe("NodeFunction", () => {
+  let folder: string;
+  let outdir: string;
+  let json: Json;
+
+  before(() => {
+    folder = mkdtempSync(path.join(os.tmpdir(), "stingy-function-"));
+    outdir = path.join(folder, "cdktf.out");
+    const bundle = path.join(folder, "bundle");
+    mkdirSync(bundle);
+    writeFileSync(path.join(bundle, "index.js"), CODE);
+
+    const app = new App({ outdir });
+    const stack = new TerraformStack(app, "alone");
+    new AwsProvider(stack, "aws", { region: "eu-west-1" });
+    new ArchiveProvider(stack, "archive");
+    new NodeFunction(stack, "job", {
+      name: "vpn-job",
+      description: "Does the job",
+      bundle,
+      runtime: "nodejs22.x",
+      memoryMb: 128,
+      timeoutSeconds: 60,
+      environment: { SITE: "tokyo" },
+      logRetentionDays: 30,
+      deadLetterQueueArn: "arn:dlq",
+      statements: [{ sid: "Say", actions: ["events:PutEvents"], resources: ["arn:bus"] }],
+    });
+    app.synth();
+    const text = JSON.stringify(readStacks(outdir).alone, (key, value) => (key === "//" ? undefined : value));
+    // Without CDKTF's hashes, except in the name of the folder.
+    json = JSON.parse(text.replace(/_[0-9A-F]{8}\b(?!\/)/g, ""));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("is exactly this function, made after its log group and its policy", () => {
+    expect(json.resource.aws_lambda_function).to.deep.equal({
+      job_function: {
+        function_name: "vpn-job",
+        description: "Does the job",
+        role: ref("aws_iam_role.job_iam_role.arn"),
+        runtime: "nodejs22.x",
+        architectures: ["arm64"],
+        handler: "index.handler",
+        memory_size: 128,
+        timeout: 60,
+        filename: ref("data.archive_file.job_archive.output_path"),
+        source_code_hash: ref("data.archive_file.job_archive.output_base64sha256"),
+        environment: { variables: { SITE: "tokyo" } },
+        dead_letter_config: { target_arn: "arn:dlq" },
+        depends_on: ["aws_iam_role_policy.job_iam_policy", "aws_cloudwatch_log_group.job_logs"],
+      },
+    });
+  });
+
+  it("keeps its log only as long as it is told", () => {
+    expect(json.resource.aws_cloudwatch_log_group).to.deep.equal({
+      job_logs: { name: "/aws/lambda/vpn-job", retention_in_days: 30 },
+    });
+  });
+
+  it("gives an event up after two retries or five minutes", () => {
+    expect(json.resource.aws_lambda_function_event_invoke_config).to.deep.equal({
+      job_retries: {
+        function_name: ref("aws_lambda_function.job_function.function_name"),
+        maximum_event_age_in_seconds: 300,
+        maximum_retry_attempts: 2,
+      },
+    });
+  });
+
+  it("may write its log and its dead letters, and what it is given", () => {
+    const { job_iam_trust: trust, job_iam_permissions: permissions } = json.data.aws_iam_policy_document;
+    expect(trust.statement).to.deep.equal([
+      { actions: ["sts:AssumeRole"], principals: [{ type: "Service", identifiers: ["lambda.amazonaws.com"] }] },
+    ]);
+    expect(permissions.statement).to.deep.equal([
+      {
+        sid: "WriteLog",
+        actions: ["logs:CreateLogStream", "logs:PutLogEvents"],
+        resources: [`${ref("aws_cloudwatch_log_group.job_logs.arn")}:*`],
+        condition: [],
+      },
+      { sid: "SendDeadLetters", actions: ["sqs:SendMessage"], resources: ["arn:dlq"], condition: [] },
+      { sid: "Say", actions: ["events:PutEvents"], resources: ["arn:bus"], condition: [] },
+    ]);
+  });
+
+  it("packs a copy of the bundle that lies beside the stack", () => {
+    const { source_dir, ...archive } = json.data.archive_file.job_archive;
+    expect(archive).to.deep.equal({ type: "zip", output_path: "vpn-job.zip", output_file_mode: "0644" });
+    const packed = path.join(outdir, "stacks/alone", source_dir);
+    expect(path.isAbsolute(source_dir)).to.equal(false);
+    expect(readdirSync(packed)).to.deep.equal(["index.js"]);
+    expect(readFileSync(path.join(packed, "index.js"), "utf8")).to.equal(CODE);
+  });
+});
+
+describe("bundleFunctions", () => {
+  const bundle = () =>
+    Object.entries(bundleFunctionsSync()).map(([name, folder]) => ({
+      name,
+      files: readdirSync(folder),
+      code: readFileSync(path.join(folder, "index.js"), "utf8"),
+    }));
+
+  it("makes one file of each function, and the same input gives the same bytes", () => {
+    const first = bundle();
+    expect(first.map(({ name, files }) => [name, files])).to.deep.equal(FUNCTIONS.map((name) => [name, ["index.js"]]));
+    expect(bundle()).to.deep.equal(first);
+  });
+
+  for (const name of FUNCTIONS) {
+    it(`makes of the ${name} a file that Lambda can run`, () => {
+      expect(typeof require(path.join(bundleFunctionsSync()[name], "index.js")).handler).to.equal("function");
+    });
+  }
+
+  it("leaves the paths of this machine out", () => {
+    for (const { name, code } of bundle()) {
+      expect(code.includes(ROOT), name).to.equal(false);
+    }
+  });
+});

@@ -1,0 +1,54 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { renderUserData, type UserDataOptions } from "../../modules/bootstrap";
+import { EXAMPLES, ROOT, synthesizeExample } from "./synth";
+
+const FOLDER = path.join(ROOT, "test/golden");
+
+/** The user data of the default site. */
+export const USER_DATA: UserDataOptions = {
+  distribution: "al2023",
+  environment: "prod",
+  site: "tokyo",
+  storePrefix: "/stingy-vpn/prod",
+  tunnelIpv4: "10.8.0.1/24",
+  tunnelIpv6: "fd53:7469:6e67::1/64",
+  listenPort: 51820,
+};
+
+/** What people review: every example's JSON and every distribution's user data, file name to text. */
+export function renderGolden(): Map<string, string> {
+  return new Map([
+    ...EXAMPLES.flatMap((example) =>
+      Object.entries(synthesizeExample(example)).map(([id, json]): [string, string] => [
+        `examples/${example}/${id}.json`,
+        // A bundle's hash changes with every update of a dependency and says nothing to a reviewer.
+        `${JSON.stringify(json, null, 2).replace(/(assets\/[\w-]+_code\/)[0-9A-F]{32}/g, "$1<hash>")}\n`,
+      ]),
+    ),
+    ...(["al2023", "debian", "ubuntu"] as const).map((distribution): [string, string] => [
+      `userdata/${distribution}.yaml`,
+      renderUserData({ ...USER_DATA, distribution }),
+    ]),
+  ]);
+}
+
+export function readGolden(): Map<string, string> {
+  return new Map(
+    readdirSync(FOLDER, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => {
+        const file = path.join(entry.parentPath, entry.name);
+        return [path.relative(FOLDER, file).split(path.sep).join("/"), readFileSync(file, "utf8")];
+      }),
+  );
+}
+
+export function writeGolden(): void {
+  rmSync(FOLDER, { recursive: true, force: true });
+  for (const [name, text] of renderGolden()) {
+    const file = path.join(FOLDER, name);
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, text);
+  }
+}
