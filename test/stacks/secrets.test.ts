@@ -1,4 +1,7 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { expect } from "chai";
+import { bundleFunctionsSync } from "../../modules/lambda";
 import { EXAMPLES, type Json, synthesize, synthesizeExample } from "../support/synth";
 
 /** What a secret looks like in text. */
@@ -75,3 +78,15 @@ for (const example of [...EXAMPLES, "the defaults"]) {
     });
   });
 }
+
+describe("the code of the functions", () => {
+  /** Forty characters like a token's, but a name in the AWS SDK. */
+  const HARMLESS = "SecondaryNetworkIpv4CidrBlockAssociation";
+
+  it("holds nothing that looks like a secret", () => {
+    for (const [name, folder] of Object.entries(bundleFunctionsSync())) {
+      const code = readFileSync(path.join(folder, "index.js"), "utf8").replaceAll(HARMLESS, "");
+      expect(found(code), name).to.deep.equal([]);
+    }
+  });
+});

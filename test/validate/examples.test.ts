@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { expect } from "chai";
-import { loadConfig } from "../../modules/config";
+import { loadConfig, parseConfig } from "../../modules/config";
 import { bundleFunctionsSync } from "../../modules/lambda";
 import { createApp } from "../../stacks";
 import { EXAMPLES, ROOT, readStacks } from "../support/synth";
@@ -45,6 +45,19 @@ describe("terraform validate, every stack of every example", () => {
     rmSync(folder, { recursive: true, force: true });
     if (leftOut.size > 0)
       console.log(`    Not validated here, as no mirror has their provider: ${[...leftOut].join(", ")}.`);
+  });
+
+  it("finds what is wrong with a stack", async () => {
+    const outdir = path.join(folder, "broken");
+    createApp({ config: parseConfig({}), bundles: bundleFunctionsSync(), root: folder, outdir }).synth();
+    const stack = readStacks(outdir)["prod-tokyo-network"];
+    stack.resource.aws_vpc.network_vpc.cidr_block = "10.0.0.0/99";
+    const fitted = fitToProviders(stack, providersAtHand());
+    const { valid, messages } = await inTurn(() =>
+      validateStack(path.join(outdir, "stacks/prod-tokyo-network"), fitted),
+    );
+    expect(valid).to.equal(false);
+    expect(messages.join()).to.include("aws_vpc.network_vpc").and.to.include("10.0.0.0/99");
   });
 
   for (const { id, fitted, result } of jobs) {
