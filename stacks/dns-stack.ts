@@ -16,6 +16,8 @@ export class DnsStack extends SiteStack {
 
   constructor(scope: Construct, props: DnsStackProps) {
     super(scope, "dns", props);
+    // Without an Elastic IP nothing else says that the server's stack comes first.
+    this.addDependency(props.server);
     new CloudflareProvider(this, "cloudflare", {});
     this.pinProvider("cloudflare");
     const { name, zone, zoneId, records } = props.dns;

@@ -61,22 +61,17 @@ const BAD: Record<string, { write?: (file: string) => void; says: string }> = {
     fix      delete it to use the defaults, or write at least \`environment: prod\`
 `,
   },
-  "a tab": {
-    write: (file) => writeFileSync(file, "sites:\n\ttokyo:\n"),
-    says: `FILE: 1 problem, nothing was written.
-
-  FILE:2:1
-    problem  a tab is used to indent
-    fix      use spaces
-`,
-  },
-  "duplicate keys": {
-    write: (file) => writeFileSync(file, "environment: a\nenvironment: b\n"),
-    says: `FILE: 1 problem, nothing was written.
+  "duplicate keys and a tab": {
+    write: (file) => writeFileSync(file, "environment: a\nenvironment: b\nsites:\n\ttokyo:\n"),
+    says: `FILE: 2 problems, nothing was written.
 
   FILE:2:1
     problem  the same setting stands here a second time
     fix      keep one of the two
+
+  FILE:4:1
+    problem  a tab is used to indent
+    fix      use spaces
 `,
   },
   "unknown keys, a wrong type and a broken rule": {

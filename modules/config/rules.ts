@@ -63,9 +63,7 @@ function* zonesFit(config: ParsedConfig, sites: readonly Site[]): Iterable<Broke
     const given = config.sites[site.name]?.network.availabilityZones;
     const idPrefix = REGION_ZONES[site.region][0].replace(/\d+$/, "");
     const isId = (zone: string) => zone.startsWith(idPrefix);
-    const foreign = zones.filter(
-      (zone) => !isId(zone) && !(zone.startsWith(site.region) && zone.length === site.region.length + 1),
-    );
+    const foreign = zones.filter((zone) => !isId(zone) && !zone.startsWith(site.region));
     const involves = [path, at(site, "region")];
     const known = REGION_ZONES[site.region].join(", ");
     if (foreign.length > 0) {

@@ -12,10 +12,10 @@ export interface SiteAlarmsProps {
 }
 
 const FIVE_MINUTES = 300;
-const HOUR = 3600;
+const QUARTER_HOUR = 900;
 const DAY = 86_400;
 
-/** More failed runs than this, in percent, is more than a passing fault. */
+/** More failed runs than this, in percent, in two quarters of an hour after another is more than a passing fault. */
 const ERROR_RATE_PERCENT = 5;
 /** More than this many interruptions a day says: other instance types or zones would be better. */
 const INTERRUPTIONS_A_DAY = 3;
@@ -38,7 +38,8 @@ export class SiteAlarms extends Construct {
       new CloudwatchMetricAlarm(this, "controller-errors", {
         ...common,
         alarmName: `${name}-controller-errors`,
-        alarmDescription: `More than ${ERROR_RATE_PERCENT}% of the controller's runs in an hour failed: servers may not be replaced. Its log says why.`,
+        alarmDescription: `More than ${ERROR_RATE_PERCENT}% of the controller's runs failed for half an hour: servers may not be replaced. Its log says why.`,
+        evaluationPeriods: 2,
         threshold: ERROR_RATE_PERCENT,
         metricQuery: [
           {
@@ -102,7 +103,7 @@ function lambdaMetric(id: string, metricName: string, functionName: string) {
       namespace: "AWS/Lambda",
       metricName,
       dimensions: { FunctionName: functionName },
-      period: HOUR,
+      period: QUARTER_HOUR,
       stat: "Sum",
     },
   };

@@ -44,7 +44,8 @@ export function serverPolicy({ region, account, environment, site, storePrefix }
       sid: "SayReady",
       actions: ["events:PutEvents"],
       resources: [`arn:aws:events:${region}:${account}:event-bus/default`],
-      conditions: [stringEquals("events:source", "stingy-vpn")],
+      // One request may carry several events, each with a source.
+      conditions: [{ test: "ForAllValues:StringEquals", variable: "events:source", values: ["stingy-vpn"] }],
     },
     {
       sid: "SessionManager",

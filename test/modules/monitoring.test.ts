@@ -96,7 +96,7 @@ describe("SiteAlarms", () => {
       namespace: "AWS/Lambda",
       metric_name,
       dimensions: { FunctionName: "the-controller" },
-      period: 3600,
+      period: 900,
       stat: "Sum",
     },
   });
@@ -107,7 +107,8 @@ describe("SiteAlarms", () => {
         ...common,
         alarm_name: "vpn-controller-errors",
         alarm_description:
-          "More than 5% of the controller's runs in an hour failed: servers may not be replaced. Its log says why.",
+          "More than 5% of the controller's runs failed for half an hour: servers may not be replaced. Its log says why.",
+        evaluation_periods: 2,
         threshold: 5,
         metric_query: [
           {

@@ -198,7 +198,7 @@ describe("serverPolicy", () => {
         sid: "SayReady",
         actions: ["events:PutEvents"],
         resources: ["arn:aws:events:eu-west-1:111122223333:event-bus/default"],
-        conditions: [{ test: "StringEquals", variable: "events:source", values: ["stingy-vpn"] }],
+        conditions: [{ test: "ForAllValues:StringEquals", variable: "events:source", values: ["stingy-vpn"] }],
       },
       {
         sid: "SessionManager",

@@ -31,7 +31,7 @@ describe("the network stack", () => {
   it("takes the VPC's range and the zones from the configuration", () => {
     const json = network({ network: { vpcCidr: "172.20.0.0/20", availabilityZones: ["ap-northeast-1a"] } });
     expect(json.resource.aws_vpc.network_vpc.cidr_block).to.equal("172.20.0.0/20");
-    expect(cidrs(json)).to.deep.equal([["ap-northeast-1a", "172.20.2.0/24"]]);
+    expect(cidrs(json)).to.deep.equal([["ap-northeast-1a", "172.20.1.0/24"]]);
   });
 
   it("takes S3's endpoint of the site's region", () => {

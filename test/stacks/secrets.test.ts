@@ -1,8 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect } from "chai";
-import { bundleFunctionsSync } from "../../modules/lambda";
-import { EXAMPLES, type Json, synthesize, synthesizeExample } from "../support/synth";
+import { bundlesOnce, EXAMPLES, type Json, synthesize, synthesizeExample } from "../support/synth";
 
 /** What a secret looks like in text. */
 const SECRETS: Record<string, RegExp> = {
@@ -84,7 +83,7 @@ describe("the code of the functions", () => {
   const HARMLESS = "SecondaryNetworkIpv4CidrBlockAssociation";
 
   it("holds nothing that looks like a secret", () => {
-    for (const [name, folder] of Object.entries(bundleFunctionsSync())) {
+    for (const [name, folder] of Object.entries(bundlesOnce())) {
       const code = readFileSync(path.join(folder, "index.js"), "utf8").replaceAll(HARMLESS, "");
       expect(found(code), name).to.deep.equal([]);
     }

@@ -29,7 +29,7 @@ const places = (...lines: string[]) => problemsOf(...lines).map(({ at }) => at);
 
 describe("an unknown setting", () => {
   it("is told which one was meant", () => {
-    expect(problemsOf("enviroment: prod", "sites:", "  tokyo:", "    Region: eu-west-1")).to.deep.equal([
+    expect(problemsOf("enviroment: prod", "sites:", "  tokyo:", "    REGION: eu-west-1")).to.deep.equal([
       {
         at: "1:1  enviroment",
         problem: 'there is no setting "enviroment" here',
@@ -37,8 +37,8 @@ describe("an unknown setting", () => {
         fix: 'did you mean "environment"?',
       },
       {
-        at: "4:5  sites.tokyo.Region",
-        problem: 'there is no setting "Region" here',
+        at: "4:5  sites.tokyo.REGION",
+        problem: 'there is no setting "REGION" here',
         allowed: SITE_SETTINGS,
         fix: 'did you mean "region"?',
       },

@@ -258,6 +258,7 @@ describe("a store", () => {
       shares("/x"),
     ]);
     expect(two({ storePrefix: "/x/a" }, { storePrefix: "/x/ab" })).to.deep.equal([]);
+    expect(two({ storePrefix: "/x/ab" }, { storePrefix: "/x/a" })).to.deep.equal([]);
   });
 
   it("is never suggested where it would clash again", () => {

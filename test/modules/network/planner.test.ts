@@ -146,6 +146,7 @@ describe("rangesOverlap", () => {
   it("is true for equal and nested networks, false for neighbours and other versions", () => {
     expect(overlap("10.0.0.0/16", "10.0.0.0/16")).to.equal(true);
     expect(overlap("10.0.0.0/16", "10.0.255.0/24")).to.equal(true);
+    expect(overlap("10.0.0.0/16", "10.0.0.0/32") && overlap("10.0.255.255/32", "10.0.0.0/16")).to.equal(true);
     expect(overlap("10.0.0.0/16", "10.1.0.0/16")).to.equal(false);
     expect(overlap("0.0.0.0/0", "::/0")).to.equal(false);
   });
@@ -171,6 +172,7 @@ describe("isPrivate", () => {
     ["192.168.255.0/24", "192.169.0.0/24"],
     ["100.64.0.0/10", "100.128.0.0/16"],
     ["fd00::/8", "fe80::/10"],
+    ["fc00::/7", "::a00:0/112"],
   ] as const) {
     it(`${inside} is, ${outside} is not`, () => {
       expect(isPrivate(range(inside))).to.equal(true);
