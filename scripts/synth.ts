@@ -1,14 +1,13 @@
 /** `npm run synth`: what `cdktf synth` does, then what came out, where it is, and what to type next. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { OUTDIR, synthesized } from "../main";
+import { OUTDIR } from "../main";
 
 interface Manifest {
   readonly stacks: Readonly<Record<string, { readonly synthesizedStackPath: string; readonly dependencies: string[] }>>;
 }
 
-synthesized.then((written) => {
-  if (!written) return;
+if (!process.exitCode) {
   const { stacks } = JSON.parse(readFileSync(path.join(OUTDIR, "manifest.json"), "utf8")) as Manifest;
   const shown = path.relative(process.cwd(), OUTDIR) || ".";
   const order = deployOrder(stacks);
@@ -20,7 +19,7 @@ synthesized.then((written) => {
 Next:
   ${`npx cdktf diff ${order[0]}`.padEnd(36)} what would change, with your AWS credentials
   ${"npx cdktf deploy '*'".padEnd(36)} shows each stack's plan and asks before it changes anything`);
-});
+}
 
 function deployOrder(stacks: Manifest["stacks"]): string[] {
   const done: string[] = [];

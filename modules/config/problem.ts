@@ -18,6 +18,7 @@ export interface Located extends Problem {
 }
 
 const LONGEST_GIVEN = 100;
+const MOST_SHOWN = 50;
 
 export const LOOKS_SECRET = /token|secret|password|private|preshared|psk|key$/i;
 
@@ -32,7 +33,8 @@ export class ConfigError extends Error {
     super(
       [
         `${file}: ${problems.length === 1 ? "1 problem" : `${problems.length} problems`}, nothing was written.`,
-        ...problems.map((problem) => format(file, problem)),
+        ...problems.slice(0, MOST_SHOWN).map((problem) => format(file, problem)),
+        ...(problems.length > MOST_SHOWN ? [`  … and ${problems.length - MOST_SHOWN} more`] : []),
       ].join("\n\n"),
     );
   }

@@ -1,5 +1,7 @@
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { type BuildOptions, build, buildSync } from "esbuild";
+import { type BuildOptions, buildSync } from "esbuild";
 
 export const FUNCTIONS = ["recovery-handler", "ddns-updater"] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
@@ -33,14 +35,35 @@ const OPTIONS: BuildOptions = {
   logLevel: "error",
 };
 
-/** Bundles the functions in a process of its own, while this one does something else. */
-export async function bundleFunctions(): Promise<Bundles> {
-  await build(OPTIONS);
+/** What the bundles were made from, so that they are made anew only when it has changed. */
+const MADE_FROM = path.join(OUTDIR, "made-from.json");
+
+/** Bundles the functions, unless the bundles that are there were made from the same code, packages and options. */
+export function bundleFunctions(): Bundles {
+  if (isCurrent()) return BUNDLES;
+  rmSync(MADE_FROM, { force: true });
+  const { metafile } = buildSync({ ...OPTIONS, metafile: true });
+  const files = Object.keys(metafile.inputs).filter((file) => !file.startsWith("node_modules/"));
+  writeFileSync(MADE_FROM, JSON.stringify({ files, fingerprint: fingerprint(files) }));
   return BUNDLES;
 }
 
-/** Bundles the functions and waits. */
-export function bundleFunctionsSync(): Bundles {
-  buildSync(OPTIONS);
-  return BUNDLES;
+function isCurrent(): boolean {
+  try {
+    const madeFrom = JSON.parse(readFileSync(MADE_FROM, "utf8")) as { files: string[]; fingerprint: string };
+    return (
+      FUNCTIONS.every((name) => existsSync(path.join(BUNDLES[name], "index.js"))) &&
+      madeFrom.fingerprint === fingerprint(madeFrom.files)
+    );
+  } catch {
+    // Nothing there, nonsense there, or a file that is gone: all mean that the bundles have to be made.
+    return false;
+  }
+}
+
+/** The packages are what the lock file says; only our own files are looked into. */
+function fingerprint(files: readonly string[]): string {
+  const hash = createHash("sha256").update(JSON.stringify(OPTIONS));
+  for (const file of ["package-lock.json", ...files]) hash.update(readFileSync(path.join(ROOT, file)));
+  return hash.digest("hex");
 }

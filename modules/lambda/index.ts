@@ -1,2 +1,2 @@
-export { type Bundles, bundleFunctions, bundleFunctionsSync, FUNCTIONS, type FunctionName } from "./bundle";
+export { type Bundles, bundleFunctions, FUNCTIONS, type FunctionName } from "./bundle";
 export { NodeFunction, type NodeFunctionProps } from "./node-function";

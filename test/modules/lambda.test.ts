@@ -5,7 +5,7 @@ import { ArchiveProvider } from "@cdktf/provider-archive/lib/provider";
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { App, TerraformStack } from "cdktf";
 import { expect } from "chai";
-import { bundleFunctionsSync, FUNCTIONS, NodeFunction } from "../../modules/lambda";
+import { bundleFunctions, FUNCTIONS, NodeFunction } from "../../modules/lambda";
 import { type Json, ROOT, readStacks } from "../support/synth";
 
 const ref = (what: string) => `\${${what}}`;
@@ -111,21 +111,48 @@ describe("NodeFunction", () => {
 
 describe("bundleFunctions", () => {
   const bundle = () =>
-    Object.entries(bundleFunctionsSync()).map(([name, folder]) => ({
+    Object.entries(bundleFunctions()).map(([name, folder]) => ({
       name,
       files: readdirSync(folder),
       code: readFileSync(path.join(folder, "index.js"), "utf8"),
     }));
 
+  const made = path.join(ROOT, "dist/lambda");
+  const controller = path.join(made, "recovery-handler/index.js");
+  const forget = () => rmSync(made, { recursive: true, force: true });
+
   it("makes one file of each function, and the same input gives the same bytes", () => {
+    forget();
     const first = bundle();
     expect(first.map(({ name, files }) => [name, files])).to.deep.equal(FUNCTIONS.map((name) => [name, ["index.js"]]));
+    forget();
     expect(bundle()).to.deep.equal(first);
+  });
+
+  it("keeps what was made from the same code and packages, and makes it anew from any other", () => {
+    const [{ code } = { code: "" }] = bundle();
+    writeFileSync(controller, "// kept");
+    bundle();
+    expect(readFileSync(controller, "utf8")).to.equal("// kept");
+
+    const madeFrom = path.join(made, "made-from.json");
+    const record = JSON.parse(readFileSync(madeFrom, "utf8"));
+    expect(record.files).to.include.members(["assets/lambda/recovery-handler/index.ts", "assets/lambda/shared/log.ts"]);
+    writeFileSync(madeFrom, JSON.stringify({ ...record, files: record.files.slice(1) }));
+    bundle();
+    expect(readFileSync(controller, "utf8")).to.equal(code);
+  });
+
+  it("makes again what is missing", () => {
+    const [{ code } = { code: "" }] = bundle();
+    rmSync(controller);
+    bundle();
+    expect(readFileSync(controller, "utf8")).to.equal(code);
   });
 
   for (const name of FUNCTIONS) {
     it(`makes of the ${name} a file that Lambda can run`, () => {
-      expect(typeof require(path.join(bundleFunctionsSync()[name], "index.js")).handler).to.equal("function");
+      expect(typeof require(path.join(bundleFunctions()[name], "index.js")).handler).to.equal("function");
     });
   }
 

@@ -42,6 +42,12 @@ describe("the app", () => {
     });
   });
 
+  it("deploy the name after the server, also where no address ties them together", () => {
+    expect(dependencies(parseConfig(site({ elasticIp: false, dns: DNS })))["prod-tokyo-dns"]).to.deep.equal([
+      "prod-tokyo-server",
+    ]);
+  });
+
   it("names the stacks after environment and site", () => {
     expect(Object.keys(dependencies(parseConfig({ environment: "staging", sites: { "eu-1": {} } })))).to.have.members(
       ["network", "server", "recovery", "monitoring"].map((layer) => `staging-eu-1-${layer}`),

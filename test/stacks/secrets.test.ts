@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect } from "chai";
-import { bundlesOnce, EXAMPLES, type Json, synthesize, synthesizeExample } from "../support/synth";
+import { bundleFunctions } from "../../modules/lambda";
+import { EXAMPLES, type Json, synthesize, synthesizeExample } from "../support/synth";
 
 /** What a secret looks like in text. */
 const SECRETS: Record<string, RegExp> = {
@@ -83,7 +84,7 @@ describe("the code of the functions", () => {
   const HARMLESS = "SecondaryNetworkIpv4CidrBlockAssociation";
 
   it("holds nothing that looks like a secret", () => {
-    for (const [name, folder] of Object.entries(bundlesOnce())) {
+    for (const [name, folder] of Object.entries(bundleFunctions())) {
       const code = readFileSync(path.join(folder, "index.js"), "utf8").replaceAll(HARMLESS, "");
       expect(found(code), name).to.deep.equal([]);
     }

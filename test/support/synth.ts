@@ -3,7 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import type { App } from "cdktf";
 import { type Config, loadConfig, parseConfig } from "../../modules/config";
-import { type Bundles, bundleFunctionsSync } from "../../modules/lambda";
+import { bundleFunctions } from "../../modules/lambda";
 import { createApp } from "../../stacks";
 
 export const ROOT = path.resolve(__dirname, "../..");
@@ -27,17 +27,9 @@ export function site(settings: object): object {
   return { sites: { tokyo: settings } };
 }
 
-let bundles: Bundles | undefined;
-
-/** Bundles the functions once in a test run. */
-export function bundlesOnce(): Bundles {
-  bundles ??= bundleFunctionsSync();
-  return bundles;
-}
-
 export function synthesizeConfig(config: Config): Record<string, Json> {
   return withOutdir((outdir) => {
-    createApp({ config, bundles: bundlesOnce(), root: path.dirname(outdir), outdir }).synth();
+    createApp({ config, bundles: bundleFunctions(), root: path.dirname(outdir), outdir }).synth();
     return readStacks(outdir);
   });
 }

@@ -3,8 +3,9 @@ import os from "node:os";
 import path from "node:path";
 import { expect } from "chai";
 import { loadConfig, parseConfig } from "../../modules/config";
+import { bundleFunctions } from "../../modules/lambda";
 import { createApp } from "../../stacks";
-import { bundlesOnce, EXAMPLES, ROOT, readStacks } from "../support/synth";
+import { EXAMPLES, ROOT, readStacks } from "../support/synth";
 import { type Fitted, fitToProviders, providersAtHand, type ValidateResult, validateStack } from "../support/terraform";
 
 /** Terraform spends most of its time starting the provider: more at once than cores gains nothing. */
@@ -31,7 +32,7 @@ describe("terraform validate, every stack of every example", () => {
   for (const example of EXAMPLES) {
     const outdir = path.join(folder, example);
     const config = loadConfig(ROOT, path.join(ROOT, "examples", `${example}.yaml`));
-    createApp({ config, bundles: bundlesOnce(), root: folder, outdir }).synth();
+    createApp({ config, bundles: bundleFunctions(), root: folder, outdir }).synth();
     for (const [id, json] of Object.entries(readStacks(outdir))) {
       const fitted = fitToProviders(json, providersAtHand());
       const result = inTurn(() => validateStack(path.join(outdir, "stacks", id), fitted));
@@ -48,7 +49,7 @@ describe("terraform validate, every stack of every example", () => {
 
   it("finds what is wrong with a stack", async () => {
     const outdir = path.join(folder, "broken");
-    createApp({ config: parseConfig({}), bundles: bundlesOnce(), root: folder, outdir }).synth();
+    createApp({ config: parseConfig({}), bundles: bundleFunctions(), root: folder, outdir }).synth();
     const stack = readStacks(outdir)["prod-tokyo-network"];
     stack.resource.aws_vpc.network_vpc.cidr_block = "10.0.0.0/99";
     const fitted = fitToProviders(stack, providersAtHand());
