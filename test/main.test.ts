@@ -216,5 +216,17 @@ describe("main.ts", function () {
       expect(Object.keys(other)).to.deep.equal(Object.keys(one));
       for (const file of Object.keys(one)) expect(other[file] === one[file], file).to.equal(true);
     });
+
+    it("needs no Terraform, whatever the backend", async () => {
+      const config = path.join(ROOT, "examples/hcp-terraform.yaml");
+      const outdir = path.join(temporary, "no-terraform");
+      const { code, stderr } = await run({
+        STINGY_CONFIG: config,
+        CDKTF_OUTDIR: outdir,
+        PATH: path.join(temporary, "nothing"),
+      });
+      expect(stderr).to.equal("");
+      expect(code).to.equal(0);
+    });
   });
 });
