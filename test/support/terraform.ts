@@ -81,13 +81,35 @@ export interface ValidateResult {
   readonly messages: readonly string[];
 }
 
-/** Runs the real `terraform init` and `terraform validate` on a stack's folder. */
-export async function validateStack(folder: string, fitted: Fitted): Promise<ValidateResult> {
+let lastInit: Promise<unknown> = Promise.resolve();
+
+/** Terraform's plugin cache takes one `init` at a time. */
+function oneAfterAnother<T>(work: () => Promise<T>): Promise<T> {
+  const mine = lastInit.then(work, work);
+  lastInit = mine;
+  return mine;
+}
+
+/**
+ * Runs the real `terraform init` and `terraform validate` on a stack's folder. `plugins` is a folder that all stacks
+ * share, so that a provider is downloaded once.
+ */
+export async function validateStack(folder: string, plugins: string, fitted: Fitted): Promise<ValidateResult> {
   writeFileSync(path.join(folder, "cdk.tf.json"), JSON.stringify(fitted.json));
   const terraform = (...args: string[]) =>
-    run(TERRAFORM, args, { cwd: folder, env: { ...process.env, TF_IN_AUTOMATION: "1", CHECKPOINT_DISABLE: "1" } });
+    run(TERRAFORM, args, {
+      cwd: folder,
+      env: {
+        ...process.env,
+        TF_IN_AUTOMATION: "1",
+        CHECKPOINT_DISABLE: "1",
+        TF_PLUGIN_CACHE_DIR: plugins,
+        // Without a lock file beside the stack, the cache would not be used at all.
+        TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE: "1",
+      },
+    });
   try {
-    await terraform("init", "-backend=false", "-input=false", "-no-color");
+    await oneAfterAnother(() => terraform("init", "-backend=false", "-input=false", "-no-color"));
   } catch (error) {
     const { stderr, code } = error as { stderr?: string; code?: unknown };
     throw new Error(

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { expect } from "chai";
@@ -13,6 +13,8 @@ const AT_ONCE = Math.max(2, os.availableParallelism());
 
 describe("terraform validate, every stack of every example", () => {
   const folder = mkdtempSync(path.join(os.tmpdir(), "stingy-validate-"));
+  const plugins = path.join(folder, "plugins");
+  mkdirSync(plugins);
   const leftOut = new Set<string>();
   const jobs: { readonly id: string; readonly fitted: Fitted; result: Promise<ValidateResult> }[] = [];
   const waiting: (() => void)[] = [];
@@ -35,7 +37,7 @@ describe("terraform validate, every stack of every example", () => {
     createApp({ config, bundles: bundleFunctions(), root: folder, outdir }).synth();
     for (const [id, json] of Object.entries(readStacks(outdir))) {
       const fitted = fitToProviders(json, providersAtHand());
-      const result = inTurn(() => validateStack(path.join(outdir, "stacks", id), fitted));
+      const result = inTurn(() => validateStack(path.join(outdir, "stacks", id), plugins, fitted));
       result.catch(() => undefined);
       jobs.push({ id: `${example}: ${id}`, fitted, result });
     }
@@ -54,7 +56,7 @@ describe("terraform validate, every stack of every example", () => {
     stack.resource.aws_vpc.network_vpc.cidr_block = "10.0.0.0/99";
     const fitted = fitToProviders(stack, providersAtHand());
     const { valid, messages } = await inTurn(() =>
-      validateStack(path.join(outdir, "stacks/prod-tokyo-network"), fitted),
+      validateStack(path.join(outdir, "stacks/prod-tokyo-network"), plugins, fitted),
     );
     expect(valid).to.equal(false);
     expect(messages.join()).to.include("aws_vpc.network_vpc").and.to.include("10.0.0.0/99");
