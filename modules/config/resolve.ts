@@ -1,6 +1,7 @@
 import { DEFAULT_TUNNEL_IPV6 } from "./defaults";
 import { REGION_ZONES } from "./regions";
-import type { ImageName, ParsedConfig, ParsedSite } from "./schema";
+import type { ParsedConfig } from "./schema";
+import type { ImageName, ParsedSite } from "./site-schema";
 
 export type Distribution = "al2023" | "debian" | "ubuntu";
 export type Backend = ParsedConfig["backend"];

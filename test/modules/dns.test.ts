@@ -1,29 +1,27 @@
 import { CloudflareProvider } from "@cdktf/provider-cloudflare/lib/provider";
-import { App, TerraformStack } from "cdktf";
 import { expect } from "chai";
 import { ServerName, type ServerNameProps } from "../../modules/dns";
-import { type Json, synthesizeApp } from "../support/synth";
+import { alone, ref } from "../support/alone";
+import type { Json } from "../support/synth";
 
-const ref = (what: string) => `\${${what}}`;
 const ADDRESS = { address: "203.0.113.9" };
 
 /** The name alone in an ordinary stack; without CDKTF's hashes and metadata. */
 function serverName(props: Partial<ServerNameProps> = ADDRESS): Json {
-  const stacks = synthesizeApp((outdir) => {
-    const app = new App({ outdir });
-    const stack = new TerraformStack(app, "alone");
-    new CloudflareProvider(stack, "cloudflare", {});
-    new ServerName(stack, "name", {
-      name: "vpn.example.com",
-      zone: "example.com",
-      records: ["A", "AAAA"],
-      comment: "stingy-vpn prod tokyo",
-      ...props,
-    });
-    return app;
-  });
-  const text = JSON.stringify(stacks.alone, (key, value) => (key === "//" ? undefined : value));
-  return JSON.parse(text.replace(/_[0-9A-F]{8}\b/g, ""));
+  return alone(
+    (stack) => {
+      new ServerName(stack, "name", {
+        name: "vpn.example.com",
+        zone: "example.com",
+        records: ["A", "AAAA"],
+        comment: "stingy-vpn prod tokyo",
+        ...props,
+      });
+    },
+    (stack) => {
+      new CloudflareProvider(stack, "cloudflare", {});
+    },
+  );
 }
 
 /** DNS only, as the proxy carries no UDP; the content is the DDNS updater's after creation. */

@@ -1,25 +1,7 @@
-import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
-import { App, TerraformStack } from "cdktf";
 import { expect } from "chai";
 import { policyDocument, ServiceRole, type Statement, stringEquals } from "../../modules/iam";
-import { type Json, synthesizeApp } from "../support/synth";
-
-const ref = (what: string) => `\${${what}}`;
-
-/** Constructs alone in an ordinary stack, without CDKTF's hashes. */
-function alone(build: (stack: TerraformStack) => void): Json {
-  const stacks = synthesizeApp((outdir) => {
-    const app = new App({ outdir });
-    const stack = new TerraformStack(app, "alone");
-    new AwsProvider(stack, "aws", { region: "eu-west-1" });
-    build(stack);
-    return app;
-  });
-  return JSON.parse(JSON.stringify(stacks.alone).replace(/_[0-9A-F]{8}\b/g, ""));
-}
-
-const without = (resources: Json): Json =>
-  JSON.parse(JSON.stringify(resources, (key, value) => (key === "//" ? undefined : value)));
+import { aloneWithMetadata as alone, ref, withoutMetadata as without } from "../support/alone";
+import type { Json } from "../support/synth";
 
 describe("policyDocument", () => {
   const narrow: Statement = {

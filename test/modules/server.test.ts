@@ -1,24 +1,8 @@
-import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
-import { App, TerraformStack } from "cdktf";
 import { expect } from "chai";
 import type { Architecture, Distribution } from "../../modules/config";
 import { imageOf, ServerTemplate, StableAddress, serverPolicy } from "../../modules/server";
-import { type Json, synthesizeApp } from "../support/synth";
-
-const ref = (what: string) => `\${${what}}`;
-
-/** Constructs alone in an ordinary stack; without CDKTF's hashes and metadata. */
-function alone(build: (stack: TerraformStack) => void): Json {
-  const stacks = synthesizeApp((outdir) => {
-    const app = new App({ outdir });
-    const stack = new TerraformStack(app, "alone");
-    new AwsProvider(stack, "aws", { region: "eu-west-1" });
-    build(stack);
-    return app;
-  });
-  const text = JSON.stringify(stacks.alone, (key, value) => (key === "//" ? undefined : value));
-  return JSON.parse(text.replace(/_[0-9A-F]{8}\b/g, ""));
-}
+import { alone, ref } from "../support/alone";
+import type { Json } from "../support/synth";
 
 describe("imageOf", () => {
   const AL2023 = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-6.12-";

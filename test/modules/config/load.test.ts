@@ -2,30 +2,10 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, 
 import os from "node:os";
 import path from "node:path";
 import { expect } from "chai";
-import { ConfigError, loadConfig, parseYaml } from "../../../modules/config";
+import { loadConfig, parseYaml } from "../../../modules/config";
+import { errorOf, problemsOf } from "../../support/config-errors";
 
 const LOOK_AROUND = "check the indentation, the colons and the quotes of this line and the one above";
-
-/** The error that reading throws. */
-function errorOf(read: () => unknown): ConfigError {
-  try {
-    read();
-  } catch (error) {
-    if (error instanceof ConfigError) return error;
-    throw error;
-  }
-  throw new Error("this is a good configuration");
-}
-
-/** The problems of a file: where it stands and, after two spaces, the setting; the rest as it is. */
-function problemsOf(...lines: string[]) {
-  return errorOf(() => parseYaml(lines.join("\n"), "stingy.yaml")).problems.map(
-    ({ path: at, key: _, position, ...rest }) => ({
-      at: [position ? `${position.line}:${position.column}` : "", at.join(".")].join("  ").trim(),
-      ...rest,
-    }),
-  );
-}
 
 describe("a file", () => {
   let folder: string;

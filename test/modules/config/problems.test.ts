@@ -1,29 +1,9 @@
 import { expect } from "chai";
-import { ConfigError, parseConfig, parseYaml } from "../../../modules/config";
+import { parseConfig, parseYaml } from "../../../modules/config";
+import { errorOf, problemsOf } from "../../support/config-errors";
 
 const NAMES = "1 to 16 lower-case letters, digits and hyphens, a letter first, no hyphen last";
 const SITE_SETTINGS = "region, storePrefix, protect, elasticIp, network, tunnel, server, dns, functions, monitoring";
-
-/** The error that reading throws. */
-function errorOf(read: () => unknown): ConfigError {
-  try {
-    read();
-  } catch (error) {
-    if (error instanceof ConfigError) return error;
-    throw error;
-  }
-  throw new Error("this is a good configuration");
-}
-
-/** The problems of a file: where it stands and, after two spaces, the setting; the rest as it is. */
-function problemsOf(...lines: string[]) {
-  return errorOf(() => parseYaml(lines.join("\n"), "stingy.yaml")).problems.map(
-    ({ path: at, key: _, position, ...rest }) => ({
-      at: [position ? `${position.line}:${position.column}` : "", at.join(".")].join("  ").trim(),
-      ...rest,
-    }),
-  );
-}
 
 const places = (...lines: string[]) => problemsOf(...lines).map(({ at }) => at);
 

@@ -1,17 +1,11 @@
-import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
-import { App, TerraformStack } from "cdktf";
 import { expect } from "chai";
 import { PublicNetwork, type PublicNetworkProps } from "../../../modules/network";
-import { type Json, synthesizeApp } from "../../support/synth";
-
-const ref = (what: string) => `\${${what}}`;
+import { alone, ref } from "../../support/alone";
+import type { Json } from "../../support/synth";
 
 /** The network alone in an ordinary stack; without CDKTF's hashes and metadata. */
 function network(props: Partial<PublicNetworkProps> = {}): Json {
-  const { alone } = synthesizeApp((outdir) => {
-    const app = new App({ outdir });
-    const stack = new TerraformStack(app, "alone");
-    new AwsProvider(stack, "aws", { region: "eu-west-1" });
+  return alone((stack) => {
     new PublicNetwork(stack, "net", {
       name: "vpn",
       region: "eu-west-1",
@@ -20,10 +14,7 @@ function network(props: Partial<PublicNetworkProps> = {}): Json {
       zones: ["euw1-az1", "euw1-az3"],
       ...props,
     });
-    return app;
-  });
-  const text = JSON.stringify(alone.resource, (key, value) => (key === "//" ? undefined : value));
-  return JSON.parse(text.replace(/_[0-9A-F]{8}\b/g, ""));
+  }).resource;
 }
 
 const VPC = ref("aws_vpc.net_vpc.id");

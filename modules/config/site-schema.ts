@@ -1,0 +1,243 @@
+import * as z from "zod";
+import { isPrivate, parseRange } from "../network/planner";
+import * as defaults from "./defaults";
+import { INSTANCE_TYPE_PATTERN } from "./instance-types";
+import { REGIONS } from "./regions";
+import { defaulted, describe, list } from "./setting";
+
+/** A string that is exactly a network: the complaint says what is wrong with this one. */
+function network(version: 4 | 6, minPrefix: number, maxPrefix: number) {
+  return z.string().superRefine((text, context) => {
+    const complain = (message: string) => context.addIssue({ code: "custom", message });
+    const range = parseRange(text);
+    if (range?.version !== version) return complain(`is no IPv${version} network`);
+    if (range.network !== text) return complain(`is not the network's own address: write ${range.network}`);
+    if (range.prefix < minPrefix || range.prefix > maxPrefix) return complain(`has the size /${range.prefix}`);
+    if (isPrivate(range)) return;
+    complain(
+      version === 4
+        ? "is a public range: clients could not reach the real owner of these addresses"
+        : "is no unique local range",
+    );
+  });
+}
+
+const SSH_FROM_NOT_WIDER_THAN = 8;
+
+const adminCidr = z.string().superRefine((text, context) => {
+  const complain = (message: string) => context.addIssue({ code: "custom", message });
+  const range = parseRange(text);
+  if (!range) return complain("is no network");
+  if (range.network !== text) return complain(`is not the network's own address: write ${range.network}`);
+  if (range.prefix < SSH_FROM_NOT_WIDER_THAN) return complain("opens SSH to the world");
+});
+
+const LOG_RETENTION_DAYS = [
+  1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+] as const;
+
+const DOMAIN = /^(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$/;
+const DOMAIN_ALLOWED = "a domain name in lower case without a final dot";
+
+const networkSettings = z
+  .strictObject({
+    vpcCidr: defaulted(network(4, 16, 28), defaults.DEFAULT_VPC_CIDR, {
+      what: "The VPC's range.",
+      allowed: "a private IPv4 network from /16 to /28",
+    }),
+    ipv6: defaulted(z.boolean(), defaults.DEFAULT_IPV6, {
+      what: "IPv6 in the VPC and through the tunnel.",
+      allowed: "true or false",
+    }),
+    availabilityZones: describe(
+      z
+        .array(z.string().regex(/^([a-z]{2}(-[a-z]+)+-\d[a-z]|[a-z]+\d-az[1-9]\d?)$/, "is no availability zone"))
+        .min(1)
+        .optional(),
+      {
+        what: "The zones servers may start in, by id or by name; one subnet each.",
+        allowed: "a list of the region's zone ids or of its zone names, not of both",
+        example: ["apne1-az1", "apne1-az4"],
+        reason: defaults.DEFAULT_AVAILABILITY_ZONES_REASON,
+      },
+    ),
+    adminCidrs: defaulted(list(adminCidr), defaults.DEFAULT_ADMIN_CIDRS, {
+      what: "Networks that may reach SSH.",
+      allowed: `networks no wider than /${SSH_FROM_NOT_WIDER_THAN}`,
+      example: ["203.0.113.7/32"],
+    }),
+  })
+  .prefault({});
+
+const tunnelSettings = z
+  .strictObject({
+    ipv4: defaulted(network(4, 16, 29), defaults.DEFAULT_TUNNEL_IPV4, {
+      what: "The devices' IPv4 range; the server takes the first address.",
+      allowed: "a private IPv4 network from /16 to /29",
+    }),
+    ipv6: describe(network(6, 48, 125).optional(), {
+      what: "The devices' IPv6 range; the server takes the first address.",
+      allowed: "an IPv6 network inside fc00::/7 from /48 to /125",
+      example: defaults.DEFAULT_TUNNEL_IPV6.value,
+      reason: `default ${defaults.DEFAULT_TUNNEL_IPV6.value}: ${defaults.DEFAULT_TUNNEL_IPV6.reason}`,
+    }),
+    listenPort: defaulted(z.int().min(1).max(65535), defaults.DEFAULT_LISTEN_PORT, {
+      what: "WireGuard's UDP port.",
+      allowed: "a whole number from 1 to 65535",
+    }),
+  })
+  .prefault({});
+
+const IMAGE_NAMES = ["al2023", "debian-12", "debian-13", "ubuntu-24.04"] as const;
+export type ImageName = (typeof IMAGE_NAMES)[number];
+
+const serverSettings = z
+  .strictObject({
+    instanceTypes: defaulted(
+      list(z.string().regex(INSTANCE_TYPE_PATTERN, "is no instance type")).min(1).max(20),
+      defaults.DEFAULT_INSTANCE_TYPES,
+      { what: "Instance types, the preferred one first.", allowed: "1 to 20 instance types of one architecture" },
+    ),
+    architecture: defaulted(z.enum(["arm64", "x86_64"]), defaults.DEFAULT_ARCHITECTURE, {
+      what: "The processor architecture of the types and the image.",
+      allowed: "arm64 or x86_64",
+    }),
+    image: defaulted(
+      z.union([z.enum(IMAGE_NAMES), z.templateLiteral(["ami-", z.string().regex(/^([0-9a-f]{8}|[0-9a-f]{17})$/)])]),
+      defaults.DEFAULT_IMAGE,
+      {
+        what: "The machine image. A name is the newest image of that system at each launch, an id stays what it is.",
+        allowed: `${IMAGE_NAMES.join(", ")} or an AMI id (ami-…)`,
+      },
+    ),
+    distribution: describe(z.enum(["al2023", "debian", "ubuntu"]).optional(), {
+      what: "What an image given by its id is. Names know it themselves.",
+      allowed: "al2023, debian or ubuntu, and only with an AMI id",
+      example: "debian",
+    }),
+    volumeGb: defaulted(z.int().min(8).max(16384), defaults.DEFAULT_VOLUME_GB, {
+      what: "Size of the encrypted gp3 disk in GB.",
+      allowed: "a whole number from 8 to 16384",
+    }),
+    spotMaxPrice: describe(z.number().positive().max(100).optional(), {
+      what: "Highest Spot price per hour in US dollars.",
+      allowed: "a number above 0",
+      example: 0.004,
+      reason: defaults.SPOT_MAX_PRICE_REASON,
+    }),
+    onDemandFallback: defaulted(z.enum(["never", "after-failures", "at-once"]), defaults.DEFAULT_ON_DEMAND_FALLBACK, {
+      what: "When an on-demand machine may stand in for a Spot machine that cannot be had.",
+      allowed: "never, after-failures or at-once",
+    }),
+    maxAgeDays: defaulted(z.int().min(1).max(365), defaults.DEFAULT_MAX_AGE_DAYS, {
+      what: "Age in days at which a server is replaced.",
+      allowed: "a whole number from 1 to 365",
+    }),
+  })
+  .prefault({});
+
+const dnsSettings = describe(
+  z.discriminatedUnion("provider", [
+    z
+      .strictObject({ provider: describe(z.literal("none"), { what: "No DNS record.", allowed: "none" }) })
+      .meta({ title: "none" }),
+    z
+      .strictObject({
+        provider: describe(z.literal("cloudflare"), {
+          what: "A record at Cloudflare, DNS only. Whoever applies needs CLOUDFLARE_API_TOKEN.",
+          allowed: "cloudflare",
+        }),
+        zone: describe(z.string().regex(DOMAIN, "is no domain name"), {
+          what: "The zone at Cloudflare.",
+          allowed: DOMAIN_ALLOWED,
+          example: "example.com",
+        }),
+        name: describe(z.string().regex(DOMAIN, "is no domain name"), {
+          what: "The server's name, the zone itself or a name in it.",
+          allowed: DOMAIN_ALLOWED,
+          example: "vpn.example.com",
+        }),
+        zoneId: describe(
+          z
+            .string()
+            .regex(/^[0-9a-f]{32}$/, "is no zone id")
+            .optional(),
+          {
+            what: "The zone's id. Without it, looked up by name, for which the token needs Zone:Read.",
+            allowed: "32 hexadecimal digits",
+            example: "0123456789abcdef0123456789abcdef",
+          },
+        ),
+        records: describe(
+          list(z.enum(["A", "AAAA"]))
+            .min(1)
+            .max(2)
+            .optional(),
+          {
+            what: "The record types. An IPv6 address changes with every server, an Elastic IP does not: [A] alone keeps clients that prefer IPv6 on the address that heals.",
+            allowed: "A, AAAA or both; AAAA only with network.ipv6",
+            example: ["A", "AAAA"],
+            reason: "default A, and AAAA with network.ipv6",
+          },
+        ),
+      })
+      .meta({ title: "cloudflare" }),
+  ]),
+  { what: "The server's DNS name.", allowed: "provider none or cloudflare" },
+).prefault({ provider: defaults.DEFAULT_DNS_PROVIDER.value });
+
+/** One site's settings. */
+export const siteSchema = z.strictObject({
+  region: defaulted(z.enum(REGIONS), defaults.DEFAULT_REGION, { what: "The site's region.", allowed: "an AWS region" }),
+  storePrefix: describe(
+    z
+      .string()
+      .regex(/^(\/[A-Za-z0-9_.-]+){1,10}$/, "is no parameter path")
+      .optional(),
+    {
+      what: "Where the site's parameters live in SSM Parameter Store.",
+      allowed: "a path of up to 10 words, each after a slash, not under /aws or /ssm",
+      example: "/stingy-vpn/prod",
+      reason: defaults.DEFAULT_STORE_PREFIX_REASON,
+    },
+  ),
+  protect: defaulted(z.boolean(), defaults.DEFAULT_PROTECT, {
+    what: "Terraform refuses to delete the address, the parameters and the alarms' topic. Turn it off and deploy before `cdktf destroy`.",
+    allowed: "true or false",
+  }),
+  elasticIp: defaulted(
+    z.union([z.boolean(), z.templateLiteral(["eipalloc-", z.string().regex(/^([0-9a-f]{8}|[0-9a-f]{17})$/)])]),
+    defaults.DEFAULT_ELASTIC_IP,
+    {
+      what: "The address clients use: a new Elastic IP, one you have (by its allocation id), or none.",
+      allowed: "true, false or an allocation id (eipalloc-…)",
+    },
+  ),
+  network: networkSettings,
+  tunnel: tunnelSettings,
+  server: serverSettings,
+  dns: dnsSettings,
+  functions: z
+    .strictObject({
+      runtime: defaulted(z.enum(["nodejs22.x", "nodejs24.x"]), defaults.DEFAULT_RUNTIME, {
+        what: "The Lambdas' runtime.",
+        allowed: "nodejs22.x or nodejs24.x",
+      }),
+    })
+    .prefault({}),
+  monitoring: z
+    .strictObject({
+      emails: defaulted(list(z.email("is no e-mail address")), defaults.DEFAULT_EMAILS, {
+        what: "Who is told when a person is needed. AWS asks each address to confirm.",
+        allowed: "e-mail addresses",
+        example: ["me@example.com"],
+      }),
+      logRetentionDays: defaulted(z.literal(LOG_RETENTION_DAYS), defaults.DEFAULT_LOG_RETENTION_DAYS, {
+        what: "How long logs are kept.",
+        allowed: `what CloudWatch knows: ${LOG_RETENTION_DAYS.join(", ")}`,
+      }),
+    })
+    .prefault({}),
+});
+
+export type ParsedSite = z.output<typeof siteSchema>;
