@@ -56,14 +56,18 @@ export class RecoveryStack extends SiteStack {
     this.deadLetterQueue.acceptFrom(Object.values(triggers).map(({ ruleArn }) => ruleArn));
     this.interruptionRule = triggers.interruption.ruleName;
 
-    // Tells the controller of a new site or template; on destroy it comes first and drains the site.
+    // Tells the controller of a new site, template or DNS record; on destroy it comes first and drains the site.
     new LambdaInvocation(this, "converge", {
       functionName: this.controller.functionName,
       lifecycleScope: "CRUD",
       input: Fn.jsonencode({
         source: "terraform",
         "detail-type": "Configuration",
-        detail: { launchTemplate: props.server.launchTemplateId, version: props.server.launchTemplateVersion },
+        detail: {
+          launchTemplate: props.server.launchTemplateId,
+          version: props.server.launchTemplateVersion,
+          ...(props.dns ? { records: props.dns.serverName.recordIds } : {}),
+        },
       }),
       dependsOn: [desiredState, ...Object.values(triggers).flatMap(({ ready }) => [...ready])],
     });

@@ -62,12 +62,19 @@ export class ServerStack extends SiteStack {
     });
     this.output("instance-id-parameter", instanceId.name, "The parameter that names the instance that serves now");
     this.output("store", storePrefix, "Where the site's parameters are in SSM Parameter Store");
-    this.output(
-      "shell",
-      `aws ssm start-session --region ${region} --target "$(aws ssm get-parameter --region ${region} --name ${storePrefix}/${STORE.instanceId} --query Parameter.Value --output text)"`,
-      "Opens a shell on the server",
-    );
+    // Debian's images have no agent for Session Manager.
+    if (server.distribution !== "debian") {
+      this.output(
+        "shell",
+        `aws ssm start-session --region ${region} --target "$(aws ssm get-parameter --region ${region} --name ${storePrefix}/${STORE.instanceId} --query Parameter.Value --output text)"`,
+        "Opens a shell on the server",
+      );
+    }
 
+    if (elasticIp !== true && protect) {
+      // prevent_destroy goes with the block that carries it: an address made before is let go, not given back to AWS.
+      this.addOverride("removed", [{ from: "aws_eip.address_elastic-ip", lifecycle: [{ destroy: false }] }]);
+    }
     if (elasticIp !== false) {
       this.address = new StableAddress(this, "address", {
         name: this.prefix,

@@ -12,7 +12,7 @@ export interface SiteStackProps {
   readonly root: string;
 }
 
-/** S3 locking without DynamoDB and write-only values came with these. OpenTofu counts alike. */
+/** S3 locking without DynamoDB came with this one, of Terraform and of OpenTofu. */
 const TERRAFORM_VERSION = ">= 1.10.0";
 
 /** What the stacks of a site have in common: their id, their state, their providers' settings, readable addresses. */

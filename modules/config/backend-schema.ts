@@ -58,11 +58,17 @@ export const backendSchema = describe(
           defaults.DEFAULT_STATE_KEY_PREFIX,
           { what: "What the states' keys start with.", allowed: "words joined by slashes, none first or last" },
         ),
-        kmsKeyId: describe(z.string().min(1).optional(), {
-          what: "KMS key that encrypts the states. Without it, the bucket's own encryption.",
-          allowed: "the ARN of a KMS key",
-          example: "arn:aws:kms:ap-northeast-1:111122223333:key/00000000-0000-0000-0000-000000000000",
-        }),
+        kmsKeyId: describe(
+          z
+            .string()
+            .regex(/^[A-Za-z0-9:/_-]+$/, "is no KMS key")
+            .optional(),
+          {
+            what: "KMS key that encrypts the states. Without it, the bucket's own encryption.",
+            allowed: "the ARN of a KMS key",
+            example: "arn:aws:kms:ap-northeast-1:111122223333:key/00000000-0000-0000-0000-000000000000",
+          },
+        ),
       })
       .meta({ title: "s3" }),
     z
@@ -72,11 +78,17 @@ export const backendSchema = describe(
           allowed: "cloud",
         }),
         ...workspaces,
-        project: describe(z.string().min(1).optional(), {
-          what: "The project new workspaces are put into.",
-          allowed: "the name of a project",
-          example: "vpn",
-        }),
+        project: describe(
+          z
+            .string()
+            .regex(/^[\w][\w -]*$/, "is no project name")
+            .optional(),
+          {
+            what: "The project new workspaces are put into.",
+            allowed: "the name of a project",
+            example: "vpn",
+          },
+        ),
       })
       .meta({ title: "cloud" }),
     z
@@ -97,6 +109,7 @@ export const backendSchema = describe(
         address: describe(
           z.string().superRefine((text, context) => {
             const complain = (message: string) => context.addIssue({ code: "custom", message });
+            if (text.includes("${")) return complain("holds an expression of Terraform, which a backend cannot read");
             if (!URL.canParse(text) || !/^https?:/.test(text)) return complain("is no http(s) address");
             const url = new URL(text);
             if (url.username || url.password) return complain("holds credentials");

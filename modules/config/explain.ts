@@ -87,7 +87,23 @@ function fixForUnknownKey(key: string, known: readonly string[]): string {
   if (LOOKS_SECRET.test(key)) {
     return "remove it: secrets never go into this file, they live in the store (SSM Parameter Store)";
   }
-  return "remove it, or use one of the allowed settings";
+  // Most settings are a site's, so that place comes first.
+  const places = placesOf(key, jsonSchema() as SchemaNode);
+  const place = places.find((where) => where.startsWith("sites")) ?? places[0];
+  return place === undefined
+    ? "remove it, or use one of the allowed settings"
+    : `it belongs to ${place}: move it there`;
+}
+
+/** Where else a setting of this name stands. */
+function placesOf(key: string, node: SchemaNode, at: readonly string[] = []): string[] {
+  const inner = typeof node.additionalProperties === "object" ? node.additionalProperties : undefined;
+  return [
+    ...(node.properties?.[key] && at.length > 0 ? [at.join(".")] : []),
+    ...Object.entries(node.properties ?? {}).flatMap(([name, property]) => placesOf(key, property, [...at, name])),
+    ...(inner ? placesOf(key, inner, [...at, "<name>"]) : []),
+    ...(node.oneOf ?? []).flatMap((branch) => placesOf(key, branch, at)),
+  ];
 }
 
 function fixForValue(path: Path, raw: unknown, node: SchemaNode, options: readonly string[]): string {
@@ -157,7 +173,7 @@ export function schemaAt(path: Path, raw: unknown): SchemaNode | undefined {
         ? current?.items
         : (current?.properties?.[part] ??
           (typeof additional === "object" ? additional : undefined) ??
-          merged(current?.oneOf, part));
+          merged(current?.oneOf, part, value));
     value = valueAt(value, [part]);
   }
   return alternative(node, value);
@@ -173,9 +189,13 @@ function alternative(node: SchemaNode | undefined, value: unknown): SchemaNode |
 }
 
 /** A discriminator no alternative knows: all of them together say what is allowed. */
-function merged(branches: readonly SchemaNode[] | undefined, key: string): SchemaNode | undefined {
-  const nodes = branches?.flatMap((branch) => branch.properties?.[key] ?? []) ?? [];
-  return nodes.length === 0
-    ? undefined
-    : { enum: nodes.map((node) => node.const), "x-allowed": nodes.map((node) => node.const).join(", ") };
+function merged(branches: readonly SchemaNode[] | undefined, key: string, value: unknown): SchemaNode | undefined {
+  const written = Object.keys(value !== null && typeof value === "object" ? value : {});
+  const known = ({ properties = {} }: SchemaNode) => written.filter((name) => name in properties).length;
+  const fitting = branches?.filter((branch) => branch.properties?.[key]) ?? [];
+  if (fitting.length === 0) return undefined;
+  const constants = fitting.map((branch) => branch.properties?.[key]?.const);
+  // The example is the alternative that knows most of what else is written.
+  const [best] = [...fitting].sort((a, b) => known(b) - known(a));
+  return { enum: constants, "x-allowed": constants.join(", "), examples: [best?.properties?.[key]?.const] };
 }

@@ -72,7 +72,7 @@ export function parseYaml(text: string, shown: string): Config {
         position: position(lines, document.contents.range?.[0] ?? 0),
         problem: "the file holds no settings",
         allowed: "YAML with one `setting: value` a line",
-        fix: "start from examples/minimal.yaml",
+        fix: "put a space after each colon, or start from examples/minimal.yaml",
       },
     ]);
   }
@@ -207,8 +207,10 @@ function startsWith(longer: Path, start: Path): boolean {
 function without(raw: unknown, paths: readonly Path[]): unknown {
   if (raw === null || typeof raw !== "object") return raw;
   const copy: Record<string, unknown> = {};
+  const insideOf = new Map<string, Path[]>();
+  for (const [key, ...rest] of paths) insideOf.set(String(key), [...(insideOf.get(String(key)) ?? []), rest]);
   for (const [key, value] of Object.entries(raw)) {
-    const inner = paths.filter((at) => String(at[0]) === key).map((at) => at.slice(1));
+    const inner = insideOf.get(key) ?? [];
     if (inner.some((at) => at.length === 0 || typeof at[0] === "number")) continue;
     copy[key] = inner.length === 0 ? value : without(value, inner);
   }

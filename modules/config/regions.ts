@@ -2,7 +2,6 @@
  * The zones of each region that every account has, by zone id: a zone's name (ap-northeast-1a) means another zone in
  * another account, its id (apne1-az4) does not. A list in the code, not a data source, so that the same JSON comes out
  * on every machine, subnets are plain literals in a review, and a plan changes only when the code does.
- * Zones that AWS opens only to old accounts (usw1-az2, apne1-az3, cac1-az3) are left out.
  */
 export const REGION_ZONES = {
   "af-south-1": ["afs1-az1", "afs1-az2", "afs1-az3"],
@@ -40,6 +39,9 @@ export const REGION_ZONES = {
   "us-west-1": ["usw1-az1", "usw1-az3"],
   "us-west-2": ["usw2-az1", "usw2-az2", "usw2-az3", "usw2-az4"],
 } as const satisfies Record<string, readonly string[]>;
+
+/** Zones that AWS opens only to old accounts: may be named, are not in the defaults. */
+export const OLD_ACCOUNTS_ZONES = ["apne1-az3", "cac1-az3", "usw1-az2"] as const;
 
 export type Region = keyof typeof REGION_ZONES;
 

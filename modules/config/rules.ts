@@ -2,7 +2,7 @@ import { nextFreeRange, parseRange, planSubnets, type Range, rangesOverlap } fro
 import { DEFAULT_TUNNEL_IPV4, DEFAULT_TUNNEL_IPV6, DEFAULT_VPC_CIDR } from "./defaults";
 import { architectureOf } from "./instance-types";
 import type { Path, Problem } from "./problem";
-import { REGION_ZONES } from "./regions";
+import { OLD_ACCOUNTS_ZONES, REGION_ZONES } from "./regions";
 import { isImageId, resolve, type Site } from "./resolve";
 import type { ParsedConfig } from "./schema";
 
@@ -15,6 +15,8 @@ export function checkRules(config: ParsedConfig): Broken[] {
   return RULES.flatMap((rule) => [...rule(config, sites)]);
 }
 
+/** The bindings write nothing that these major versions do not know. */
+const LOWEST_MAJOR = { aws: 5, cloudflare: 5, archive: 2 } as const;
 /** nodejs24.x is in the AWS provider's list of runtimes from this version on. */
 const NODEJS24_NEEDS_AWS = [6, 21] as const;
 
@@ -63,7 +65,8 @@ function* zonesFit(config: ParsedConfig, sites: readonly Site[]): Iterable<Broke
     const given = config.sites[site.name]?.network.availabilityZones;
     const idPrefix = REGION_ZONES[site.region][0].replace(/\d+$/, "");
     const isId = (zone: string) => zone.startsWith(idPrefix);
-    const foreign = zones.filter((zone) => !isId(zone) && !zone.startsWith(site.region));
+    const zonesKnown: readonly string[] = [...REGION_ZONES[site.region], ...OLD_ACCOUNTS_ZONES];
+    const foreign = zones.filter((zone) => (isId(zone) ? !zonesKnown.includes(zone) : !zone.startsWith(site.region)));
     const involves = [path, at(site, "region")];
     const known = REGION_ZONES[site.region].join(", ");
     if (foreign.length > 0) {
@@ -280,6 +283,19 @@ function* runtimeKnown(config: ParsedConfig, sites: readonly Site[]): Iterable<B
   }
 }
 
+function* providersKnown({ providers }: ParsedConfig): Iterable<Broken> {
+  for (const [name, lowest] of Object.entries(LOWEST_MAJOR)) {
+    const version = providers[name as keyof typeof LOWEST_MAJOR];
+    if (version === undefined || Number(version.split(".")[0]) >= lowest) continue;
+    yield {
+      path: ["providers", name],
+      given: version,
+      problem: "is too old to know what the stacks ask for",
+      fix: `remove it, or use ${lowest}.0.0 or later`,
+    };
+  }
+}
+
 const RULES: readonly Rule[] = [
   rangesApart,
   zonesFit,
@@ -290,4 +306,5 @@ const RULES: readonly Rule[] = [
   ownStore,
   addressToFind,
   runtimeKnown,
+  providersKnown,
 ];

@@ -17,7 +17,11 @@ const version = (provider: string, example: string) =>
     },
   );
 
+/** IAM takes two tags whose names differ only in case for one. */
 const RESERVED_TAGS = ["Project", "Environment", "Site", "ManagedBy", "Name", "state"];
+const reserved = new Set(RESERVED_TAGS.map((name) => name.toLowerCase()));
+/** AWS takes 50 on a resource, ours among them. */
+const MOST_TAGS = 40;
 
 export const configSchema = z.strictObject({
   environment: defaulted(z.string().regex(NAME, "is no environment name"), defaults.DEFAULT_ENVIRONMENT, {
@@ -38,13 +42,18 @@ export const configSchema = z.strictObject({
         z
           .string()
           .regex(/^(?!aws:)[\p{L}\p{N} _.:/=+@-]{1,128}$/u, "is no tag name")
-          .refine((key) => !RESERVED_TAGS.includes(key), "is set by stingy-vpn itself"),
+          .refine((key) => !reserved.has(key.toLowerCase()), "is set by stingy-vpn itself"),
         z.string().regex(/^[\p{L}\p{N} _.:/=+@-]{0,256}$/u, "is no tag value"),
+      )
+      .refine((tags) => Object.keys(tags).length <= MOST_TAGS, `has more than ${MOST_TAGS} tags`)
+      .refine(
+        (tags) => new Set(Object.keys(tags).map((name) => name.toLowerCase())).size === Object.keys(tags).length,
+        "has two names that differ only in capital letters, which AWS takes for one",
       )
       .prefault({}),
     {
       what: "Tags on every resource, beside Project, Environment, Site and ManagedBy.",
-      allowed: `names and values of letters, digits, spaces and _.:/=+@-; not ${RESERVED_TAGS.join(", ")}`,
+      allowed: `up to ${MOST_TAGS} names with values, of letters, digits, spaces and _.:/=+@-; not ${RESERVED_TAGS.join(", ")}`,
       example: { Owner: "me" },
     },
   ),
@@ -65,8 +74,8 @@ export type ParsedConfig = z.output<typeof configSchema>;
 
 /** The JSON schema of what a person writes: for editors, for the reference, and to look up what an error is about. */
 export function jsonSchema(): Record<string, unknown> {
-  return {
-    title: "stingy-vpn configuration",
-    ...z.toJSONSchema(configSchema, { io: "input" }),
-  };
+  made ??= { title: "stingy-vpn configuration", ...z.toJSONSchema(configSchema, { io: "input" }) };
+  return made;
 }
+
+let made: Record<string, unknown> | undefined;

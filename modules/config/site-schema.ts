@@ -96,7 +96,10 @@ const serverSettings = z
     instanceTypes: defaulted(
       list(z.string().regex(INSTANCE_TYPE_PATTERN, "is no instance type")).min(1).max(20),
       defaults.DEFAULT_INSTANCE_TYPES,
-      { what: "Instance types, the preferred one first.", allowed: "1 to 20 instance types of one architecture" },
+      {
+        what: "Instance types. More of them are more pools of Spot machines; on demand, the first that can be had is taken.",
+        allowed: "1 to 20 instance types of one architecture",
+      },
     ),
     architecture: defaulted(z.enum(["arm64", "x86_64"]), defaults.DEFAULT_ARCHITECTURE, {
       what: "The processor architecture of the types and the image.",
@@ -119,9 +122,9 @@ const serverSettings = z
       what: "Size of the encrypted gp3 disk in GB.",
       allowed: "a whole number from 8 to 16384",
     }),
-    spotMaxPrice: describe(z.number().positive().max(100).optional(), {
+    spotMaxPrice: describe(z.number().min(0.0001).max(100).optional(), {
       what: "Highest Spot price per hour in US dollars.",
-      allowed: "a number above 0",
+      allowed: "a number from 0.0001 to 100",
       example: 0.004,
       reason: defaults.SPOT_MAX_PRICE_REASON,
     }),

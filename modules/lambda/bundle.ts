@@ -43,7 +43,11 @@ export function bundleFunctions(): Bundles {
   if (isCurrent()) return BUNDLES;
   rmSync(MADE_FROM, { force: true });
   const { metafile } = buildSync({ ...OPTIONS, metafile: true });
-  const files = Object.keys(metafile.inputs).filter((file) => !file.startsWith("node_modules/"));
+  // What is in the packages, the lock file says.
+  const files = [
+    "package-lock.json",
+    ...Object.keys(metafile.inputs).filter((file) => !file.startsWith("node_modules/")),
+  ];
   writeFileSync(MADE_FROM, JSON.stringify({ files, fingerprint: fingerprint(files) }));
   return BUNDLES;
 }
@@ -61,9 +65,8 @@ function isCurrent(): boolean {
   }
 }
 
-/** The packages are what the lock file says; only our own files are looked into. */
 function fingerprint(files: readonly string[]): string {
   const hash = createHash("sha256").update(JSON.stringify(OPTIONS));
-  for (const file of ["package-lock.json", ...files]) hash.update(readFileSync(path.join(ROOT, file)));
+  for (const file of files) hash.update(readFileSync(path.join(ROOT, file)));
   return hash.digest("hex");
 }

@@ -58,9 +58,10 @@ export class SiteAlarms extends Construct {
         alarmName: `${name}-dead-letters`,
         alarmDescription: "An event could not be handled and lies in the dead-letter queue.",
         namespace: "AWS/SQS",
-        metricName: "ApproximateNumberOfMessagesVisible",
+        // What arrives, not what lies there: an old message must not hide a new one.
+        metricName: "NumberOfMessagesSent",
         dimensions: { QueueName: props.deadLetterQueue },
-        statistic: "Maximum",
+        statistic: "Sum",
         period: FIVE_MINUTES,
         threshold: 0,
       }),

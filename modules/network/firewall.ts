@@ -22,12 +22,10 @@ export class Firewall extends Construct {
     super(scope, id);
     const { name, vpcId, ipv6, listenPort, adminCidrs } = props;
     const group = new SecurityGroup(this, "group", {
-      namePrefix: `${name}-server-`,
+      name: `${name}-server`,
       description: "WireGuard server",
       vpcId,
       tags: { Name: `${name}-server` },
-      // A group in use cannot be deleted: its replacement has to be there, under another name, before it goes.
-      lifecycle: { createBeforeDestroy: true },
     });
     this.securityGroupId = group.id;
     const everywhere = [

@@ -25,9 +25,10 @@ export function ownedParameter(scope: Construct, id: string, props: OwnedParamet
     name: props.name,
     description: props.description,
     type: "String",
+    // Whoever overwrites it may leave the description out, and SSM then forgets it.
     // Not a secret: as insecure_value it is readable in plans.
     insecureValue: props.initial,
-    lifecycle: { ignoreChanges: ["insecure_value"], preventDestroy: props.protect },
+    lifecycle: { ignoreChanges: ["insecure_value", "description"], preventDestroy: props.protect },
   });
 }
 

@@ -42,11 +42,14 @@ describe("ownedParameter", () => {
       description: "The state",
       type: "String",
       insecure_value: "running",
-      lifecycle: { ignore_changes: ["insecure_value"], prevent_destroy: false },
+      lifecycle: { ignore_changes: ["insecure_value", "description"], prevent_destroy: false },
     });
   });
 
   it("cannot be deleted by accident where it is protected", () => {
-    expect(parameter(true).lifecycle).to.deep.equal({ ignore_changes: ["insecure_value"], prevent_destroy: true });
+    expect(parameter(true).lifecycle).to.deep.equal({
+      ignore_changes: ["insecure_value", "description"],
+      prevent_destroy: true,
+    });
   });
 });

@@ -259,15 +259,17 @@ describe("the recovery stack's first and last call", () => {
     json = recovery();
   });
 
-  it("tells the controller of every new template, and comes first on destroy", () => {
+  it("tells the controller of every new template and DNS record, and comes first on destroy", () => {
     const { depends_on, ...invocation } = json.resource.aws_lambda_invocation.converge;
     const version = (attribute: string) =>
       state("server", `aws_launch_template-server_template-${attribute}`).slice(2, -1);
+    const record = (type: string) => state("dns", `cloudflare_dns_record-name_${type}-id`).slice(2, -1);
+    const records = `{"A" = ${record("a")}, "AAAA" = ${record("aaaa")}}`;
     expect(invocation).to.deep.equal({
       function_name: CONTROLLER,
       lifecycle_scope: "CRUD",
       input: ref(
-        `jsonencode({"source" = "terraform", "detail-type" = "Configuration", "detail" = {"launchTemplate" = ${version("id")}, "version" = ${version("latest_version")}}})`,
+        `jsonencode({"source" = "terraform", "detail-type" = "Configuration", "detail" = {"launchTemplate" = ${version("id")}, "version" = ${version("latest_version")}, "records" = ${records}}})`,
       ),
     });
   });
@@ -289,7 +291,7 @@ describe("the recovery stack's first and last call", () => {
       description: "running or stopped; whoever pauses or resumes the site writes it",
       type: "String",
       insecure_value: "running",
-      lifecycle: { ignore_changes: ["insecure_value"], prevent_destroy: true },
+      lifecycle: { ignore_changes: ["insecure_value", "description"], prevent_destroy: true },
     });
     expect(parameter(recovery({ protect: false })).lifecycle.prevent_destroy).to.equal(false);
   });

@@ -93,7 +93,7 @@ describe("the server stack", () => {
       description: "The instance that serves the site; the controller writes it",
       type: "String",
       insecure_value: "initial",
-      lifecycle: { ignore_changes: ["insecure_value"], prevent_destroy: true },
+      lifecycle: { ignore_changes: ["insecure_value", "description"], prevent_destroy: true },
     });
   });
 
@@ -104,6 +104,30 @@ describe("the server stack", () => {
     ];
     expect(protection(json)).to.deep.equal([true, true]);
     expect(protection(server({ protect: false }))).to.deep.equal([false, false]);
+  });
+});
+
+describe("a change of the address", () => {
+  const removed = (settings: object) => server(settings).removed;
+  const LET_GO = [{ from: "aws_eip.address_elastic-ip", lifecycle: [{ destroy: false }] }];
+  const DNS = { provider: "cloudflare", zone: "example.com", name: "vpn.example.com" };
+
+  it("lets go of the Elastic IP that Terraform made, and never gives it back to AWS by itself", () => {
+    expect(removed({ elasticIp: "eipalloc-0123456789abcdef0" })).to.deep.equal(LET_GO);
+    expect(removed({ elasticIp: false, dns: DNS })).to.deep.equal(LET_GO);
+  });
+
+  it("releases it where protection is off, and has nothing to let go of where it stays", () => {
+    expect(removed({ elasticIp: false, dns: DNS, protect: false })).to.equal(undefined);
+    expect(removed({})).to.equal(undefined);
+  });
+});
+
+describe("the way into the server", () => {
+  it("is Session Manager, where the image has its agent", () => {
+    expect(server({}).output.shell.value).to.match(/^aws ssm start-session --region ap-northeast-1 /);
+    expect(server({ server: { image: "ubuntu-24.04" } }).output).to.have.property("shell");
+    expect(server({ server: { image: "debian-12" } }).output).not.to.have.property("shell");
   });
 });
 

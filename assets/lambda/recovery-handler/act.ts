@@ -31,6 +31,9 @@ export async function act(context: Context, seen: Observation, actions: readonly
       case "associate-address":
         await associateAddress(context, action.instanceId);
         break;
+      case "update-dns":
+        await updateDns(context);
+        break;
       case "terminate":
         await terminate(context, action.instanceIds);
         break;
@@ -41,6 +44,11 @@ export async function act(context: Context, seen: Observation, actions: readonly
     done.push(action);
   }
   return done;
+}
+
+/** AWS has no machine now. The ticks go on trying. */
+export class NoCapacity extends Error {
+  override readonly name = "NoCapacity";
 }
 
 async function launch(context: Context, seen: Observation, onDemandFallback: boolean): Promise<void> {
@@ -61,7 +69,7 @@ async function launch(context: Context, seen: Observation, onDemandFallback: boo
     context.log.error("no instance was launched", { market, errors });
     failures.push(`${market}: ${[...new Set(errors?.map(({ code }) => code))].join(", ") || "no reason given"}`);
   }
-  throw new Error(`No instance could be launched for site ${context.settings.site} (${failures.join("; ")}).`);
+  throw new NoCapacity(`No instance could be launched for site ${context.settings.site} (${failures.join("; ")}).`);
 }
 
 function fleetRequest({ settings }: Context, market: "spot" | "on-demand"): CreateFleetCommandInput {
@@ -100,18 +108,20 @@ function clientToken({ settings, now }: Context, seen: Observation, request: Cre
 }
 
 async function promote(context: Context, instanceId: string): Promise<boolean> {
-  const { lambda, log, settings } = context;
   const instances = await siteInstances(context, ["running"]);
   if (!instances.some(({ id, ready }) => id === instanceId && ready)) {
-    log.warn("the successor is no longer ready: nothing is moved", { instanceId });
+    context.log.warn("the successor is no longer ready: nothing is moved", { instanceId });
     return false;
   }
   await associateAddress(context, instanceId);
   await putParameter(context, "instance-id", instanceId);
-  if (settings.ddnsFunction !== undefined) {
-    await lambda.send(new InvokeCommand({ FunctionName: settings.ddnsFunction, InvocationType: "Event" }));
-  }
+  await updateDns(context);
   return true;
+}
+
+async function updateDns({ lambda, settings }: Context): Promise<void> {
+  if (settings.ddnsFunction === undefined) return;
+  await lambda.send(new InvokeCommand({ FunctionName: settings.ddnsFunction, InvocationType: "Event" }));
 }
 
 async function associateAddress({ ec2, settings }: Context, InstanceId: string): Promise<void> {

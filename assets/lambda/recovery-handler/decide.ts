@@ -20,7 +20,7 @@ export interface Observation {
 
 /** What an event suggests. The observation decides; a hint only adds what AWS does not show. */
 export interface Hint {
-  readonly kind: "look" | "tick" | "doomed" | "drain";
+  readonly kind: "look" | "tick" | "doomed" | "configuration" | "drain";
   readonly instanceId?: string;
 }
 
@@ -35,6 +35,7 @@ export type Action =
   | { readonly do: "launch"; readonly reason: string; readonly onDemandFallback: boolean }
   | { readonly do: "promote"; readonly instanceId: string }
   | { readonly do: "associate-address"; readonly instanceId: string }
+  | { readonly do: "update-dns" }
   | { readonly do: "terminate"; readonly instanceIds: readonly string[]; readonly reason: string }
   | { readonly do: "set-pending-tick"; readonly enabled: boolean };
 
@@ -46,6 +47,7 @@ export function hintOf(event: unknown): Hint {
   const { tf, source, detail, "detail-type": detailType } = asRecord(event);
   const { action } = asRecord(tf);
   if (action === "delete") return { kind: "drain" };
+  if (action === "create" || action === "update") return { kind: "configuration" };
   if (source === "stingy-vpn" && detailType === "Tick") return { kind: "tick" };
   const { "instance-id": instanceId } = asRecord(detail);
   if (typeof instanceId !== "string") return { kind: "look" };
@@ -81,9 +83,11 @@ export function decide(seen: Observation, hint: Hint, now: Date, policy: Policy)
   if (server?.ready && seen.address && seen.address.holderId !== server.id) {
     actions.push({ do: "associate-address", instanceId: server.id });
   }
+  // A record that has just been made says nobody's address until it is written.
+  if (server?.ready && hint.kind === "configuration") actions.push({ do: "update-dns" });
   const reason = reasonToReplace(server, seen, hint, now, policy);
   if (reason !== undefined) {
-    // Spot is tried first every time; a tick here means that an earlier attempt has failed.
+    // Spot is tried first every time; a tick that has to launch mostly follows an attempt that failed.
     const fallback =
       policy.onDemandFallback === "at-once" || (policy.onDemandFallback === "after-failures" && hint.kind === "tick");
     actions.push({ do: "set-pending-tick", enabled: true }, { do: "launch", reason, onDemandFallback: fallback });

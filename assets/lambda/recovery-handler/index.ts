@@ -5,13 +5,14 @@ import { LambdaClient } from "@aws-sdk/client-lambda";
 import { SSMClient } from "@aws-sdk/client-ssm";
 import { readEnvironment, type Variables } from "../shared/environment";
 import { createLog, LOG_LEVELS } from "../shared/log";
-import { act, drain } from "./act";
+import { act, drain, NoCapacity } from "./act";
 import { type Action, decide, FALLBACKS, hintOf } from "./decide";
 import { type Context, observe } from "./observe";
 
 export interface Summary {
   readonly site: string;
   readonly decisions: readonly Action[];
+  readonly problem?: string;
 }
 
 export interface Replacements extends Partial<Pick<Context, "log" | "now" | "sleep">> {
@@ -65,6 +66,9 @@ export function createHandler(variables: Variables, replacements: Replacements =
       return { site, decisions: await act(context, seen, actions) };
     } catch (error) {
       log.error("failed", { hint, error });
+      // A deploy must not stop half way, before the alarms are there, for want of a machine that a tick will find.
+      if (hint.kind === "configuration" && error instanceof NoCapacity)
+        return { site, decisions: [], problem: error.message };
       throw error;
     }
   };

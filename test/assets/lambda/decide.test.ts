@@ -152,6 +152,13 @@ describe("recovery-handler: decide", () => {
     }
   });
 
+  it("has the DNS records written when the configuration has changed and a server is ready", () => {
+    const changed: Hint = { kind: "configuration" };
+    expect(decide(site([SERVER]), changed, NOW, POLICY)).to.deep.equal([{ do: "update-dns" }]);
+    expect(decide(site([{ ...SERVER, ready: false }]), changed, NOW, POLICY)).to.deep.equal([]);
+    expect(decide(site([SERVER, SUCCESSOR]), changed, NOW, POLICY)).to.deep.equal([]);
+  });
+
   it("moves no address to a server that is not ready, nor on a site without one", () => {
     expect(decided(site([{ ...SERVER, ready: false }], { address: { holderId: undefined } }))).to.deep.equal([]);
     expect(decided(site([SERVER], { address: undefined }))).to.deep.equal([]);
@@ -197,8 +204,8 @@ describe("recovery-handler: hintOf", () => {
       { kind: "look", instanceId: "i-1" },
     ],
     ["tick", { source: "stingy-vpn", "detail-type": "Tick" }, { kind: "tick" }],
-    ["Terraform's create", { tf: { action: "create", prev_input: null } }, { kind: "look" }],
-    ["Terraform's update", { tf: { action: "update", prev_input: {} } }, { kind: "look" }],
+    ["Terraform's create", { tf: { action: "create", prev_input: null } }, { kind: "configuration" }],
+    ["Terraform's update", { tf: { action: "update", prev_input: {} } }, { kind: "configuration" }],
     ["Terraform's delete", { tf: { action: "delete", prev_input: {} } }, { kind: "drain" }],
   ] as const) {
     it(`reads: ${name}`, () => expect(hintOf(event)).to.deep.equal(hint));

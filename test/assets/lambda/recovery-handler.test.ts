@@ -88,7 +88,7 @@ describe("recovery-handler", () => {
 
   it("looks with four calls, at the site's tags, and leaves a healthy site alone", async () => {
     pages = [[old()]];
-    expect(await run({ tf: { action: "create" } })).to.deep.equal({ site: "tokyo", decisions: [] });
+    expect(await run({})).to.deep.equal({ site: "tokyo", decisions: [] });
     expect(aws.calls.map(({ operation }) => operation)).to.have.members([
       "DescribeInstances",
       "DescribeLaunchTemplates",
@@ -200,6 +200,31 @@ describe("recovery-handler", () => {
         },
       ],
     });
+  });
+
+  it("lets a deploy go on when there is no machine now, and says so", async () => {
+    aws.answer("CreateFleet", () => xml(REFUSED));
+    expect(await run({ tf: { action: "create" } })).to.deep.equal({
+      site: "tokyo",
+      decisions: [],
+      problem: "No instance could be launched for site tokyo (spot: InsufficientInstanceCapacity).",
+    });
+    expect(aws.changes).to.include("EnableRule");
+  });
+
+  it("stops a deploy at any other failure", async () => {
+    aws.answer("CreateFleet", () => ({
+      status: 403,
+      body: "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>no</Message></Error></Errors></Response>",
+    }));
+    expect((await failure(run({ tf: { action: "create" } }))).name).to.equal("UnauthorizedOperation");
+  });
+
+  it("has the DNS record written when the configuration has changed", async () => {
+    pages = [[old()]];
+    const { decisions } = await run({ tf: { action: "update" } });
+    expect(decisions).to.deep.equal([{ do: "update-dns" }]);
+    expect(aws.changes).to.deep.equal([INVOKE]);
   });
 
   it("promotes a ready successor from a later page: address, instance-id, DNS, then the old server's end", async () => {

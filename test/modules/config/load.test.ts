@@ -190,7 +190,7 @@ describe("what is no YAML", () => {
           at: "1:1",
           problem: "the file holds no settings",
           allowed: "YAML with one `setting: value` a line",
-          fix: "start from examples/minimal.yaml",
+          fix: "put a space after each colon, or start from examples/minimal.yaml",
         },
       ]);
     });

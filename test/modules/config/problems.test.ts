@@ -100,7 +100,7 @@ describe("a wrong value", () => {
         given: 4711,
         problem: "is not text",
         allowed:
-          "names and values of letters, digits, spaces and _.:/=+@-; not Project, Environment, Site, ManagedBy, Name, state",
+          "up to 40 names with values, of letters, digits, spaces and _.:/=+@-; not Project, Environment, Site, ManagedBy, Name, state",
         fix: 'write it in quotes: CostCenter: "4711"',
       },
     ],
@@ -132,7 +132,7 @@ describe("a wrong value", () => {
         at: "1:1  backend.type",
         problem: "is missing",
         allowed: "local, s3, cloud, remote, http",
-        fix: "for example type: local",
+        fix: "for example type: s3",
       },
     ],
     [
