@@ -62,7 +62,7 @@ const networkSettings = z
       },
     ),
     adminCidrs: defaulted(list(adminCidr), defaults.DEFAULT_ADMIN_CIDRS, {
-      what: "Networks that may reach SSH.",
+      what: "Networks that may reach SSH. The key comes through EC2 Instance Connect, which al2023 and ubuntu-24.04 have.",
       allowed: `networks no wider than /${SSH_FROM_NOT_WIDER_THAN}`,
       example: ["203.0.113.7/32"],
     }),
@@ -109,7 +109,7 @@ const serverSettings = z
       z.union([z.enum(IMAGE_NAMES), z.templateLiteral(["ami-", z.string().regex(/^([0-9a-f]{8}|[0-9a-f]{17})$/)])]),
       defaults.DEFAULT_IMAGE,
       {
-        what: "The machine image. A name is the newest image of that system at each launch, an id stays what it is.",
+        what: "The machine image. A name is the newest image of that system at each launch, an id stays what it is. Debian's has no agent for Session Manager.",
         allowed: `${IMAGE_NAMES.join(", ")} or an AMI id (ami-…)`,
       },
     ),
@@ -205,7 +205,7 @@ export const siteSchema = z.strictObject({
     },
   ),
   protect: defaulted(z.boolean(), defaults.DEFAULT_PROTECT, {
-    what: "Terraform refuses to delete the address, the parameters and the alarms' topic. Turn it off and deploy before `cdktf destroy`.",
+    what: "Terraform refuses to delete the address, the parameters and the alarms' topic. Turn it off before `cdktf destroy`.",
     allowed: "true or false",
   }),
   elasticIp: defaulted(
