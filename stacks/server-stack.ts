@@ -71,8 +71,9 @@ export class ServerStack extends SiteStack {
       );
     }
 
-    if (elasticIp !== true && protect) {
+    if (typeof elasticIp === "string" || (elasticIp === false && protect)) {
       // prevent_destroy goes with the block that carries it: an address made before is let go, not given back to AWS.
+      // Where an id is named it may be that very address.
       this.addOverride("removed", [{ from: "aws_eip.address_elastic-ip", lifecycle: [{ destroy: false }] }]);
     }
     if (elasticIp !== false) {

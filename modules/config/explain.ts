@@ -144,7 +144,7 @@ function parentAllowed(path: Path, raw: unknown): string | undefined {
 }
 
 /** The nearest of `options`, if it is near enough to be a slip of the pen. */
-export function closest(word: string, options: readonly string[]): string | undefined {
+function closest(word: string, options: readonly string[]): string | undefined {
   const near = options
     .map((option) => ({ option, far: distance(word.toLowerCase(), option.toLowerCase()) }))
     .sort((a, b) => a.far - b.far)[0];
@@ -153,7 +153,7 @@ export function closest(word: string, options: readonly string[]): string | unde
     : undefined;
 }
 
-export function valueAt(raw: unknown, path: Path): unknown {
+function valueAt(raw: unknown, path: Path): unknown {
   return path.reduce<unknown>(
     (value, part) =>
       value !== null && typeof value === "object" ? (value as Record<string | number, unknown>)[part] : undefined,
@@ -162,7 +162,7 @@ export function valueAt(raw: unknown, path: Path): unknown {
 }
 
 /** The schema of the setting at a path; of several alternatives, the one that the value's own discriminator names. */
-export function schemaAt(path: Path, raw: unknown): SchemaNode | undefined {
+function schemaAt(path: Path, raw: unknown): SchemaNode | undefined {
   let node: SchemaNode | undefined = jsonSchema() as SchemaNode;
   let value = raw;
   for (const part of path) {

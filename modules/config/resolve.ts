@@ -5,12 +5,9 @@ import type { ImageName, ParsedSite } from "./site-schema";
 
 export type Distribution = "al2023" | "debian" | "ubuntu";
 export type Backend = ParsedConfig["backend"];
-export type Providers = ParsedConfig["providers"];
-export type DnsSettings = ParsedSite["dns"];
-export type CloudflareSettings = Extract<DnsSettings, { provider: "cloudflare" }> & {
-  readonly records: readonly RecordType[];
+export type CloudflareSettings = Extract<ParsedSite["dns"], { provider: "cloudflare" }> & {
+  readonly records: readonly ("A" | "AAAA")[];
 };
-export type RecordType = "A" | "AAAA";
 
 /** A site with everything decided: what depends on other settings is filled in. */
 export interface Site extends Omit<ParsedSite, "network" | "tunnel" | "server" | "dns"> {

@@ -114,6 +114,7 @@ describe("a change of the address", () => {
 
   it("lets go of the Elastic IP that Terraform made, and never gives it back to AWS by itself", () => {
     expect(removed({ elasticIp: "eipalloc-0123456789abcdef0" })).to.deep.equal(LET_GO);
+    expect(removed({ elasticIp: "eipalloc-0123456789abcdef0", protect: false })).to.deep.equal(LET_GO);
     expect(removed({ elasticIp: false, dns: DNS })).to.deep.equal(LET_GO);
   });
 

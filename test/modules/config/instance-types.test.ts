@@ -1,6 +1,5 @@
 import { expect } from "chai";
-import { architectureOf } from "../../../modules/config";
-import { INSTANCE_TYPE_PATTERN } from "../../../modules/config/instance-types";
+import { architectureOf, INSTANCE_TYPE_PATTERN } from "../../../modules/config/instance-types";
 
 const GRAVITON =
   "t4g.nano c7gn.large im4gn.large g5g.xlarge a1.medium hpc7g.4xlarge c6gd.metal x2gd.16xlarge i8g.large";
