@@ -23,6 +23,17 @@ describe("advice", () => {
     ]);
   });
 
+  it("shows fifty problems of a file that is none, and how many more there are", () => {
+    const { message, problems: all } = errorOf(() =>
+      parseConfig(Object.fromEntries(Array.from({ length: 70 }, (_, n) => [`x${n}`, n]))),
+    );
+    expect(all).to.have.length(70);
+    expect(message.match(/there is no setting/g)).to.have.length(50);
+    expect(message)
+      .to.match(/^configuration: 70 problems, nothing was written\.$/m)
+      .and.to.match(/\n {2}… and 20 more$/);
+  });
+
   it("suggests the DNS provider that the rest of the group is for", () => {
     const [first] = fixes("sites:", "  tokyo:", "    dns: { zone: example.com, name: vpn.example.com }");
     expect(first).to.deep.equal({
