@@ -37,7 +37,8 @@ ${sections(jsonSchema() as SchemaNode, "", "Top level").join("\n\n")}
 - \`dns.name\` is in \`dns.zone\`, and no two sites have the same name.
 - Two sites of one region have a \`storePrefix\` each, neither inside the other.
 - A site has an Elastic IP, a DNS name, or both.
-- \`network.ipv6: false\` goes with no \`tunnel.ipv6\` and no AAAA record.
+- \`network.ipv6: false\` goes with no \`tunnel.ipv6\`, no AAAA record and no IPv6 network in \`access.isolatedNetworks\`.
+- \`access.defaultGroup: isolated\` needs something in \`access.isolatedNetworks\`, and nothing there is in the tunnel.
 - \`nodejs24.x\` needs AWS provider 6.21 or later.
 `;
 }

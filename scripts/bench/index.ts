@@ -6,12 +6,14 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import { stringify } from "yaml";
-import { renderUserData } from "../../modules/bootstrap";
+import { sizes as fileSizes, renderUserData, serverBootstrap } from "../../modules/bootstrap";
 import { USER_DATA } from "../../test/support/golden";
+import { benchServer } from "./server";
 import { type Figure, figure } from "./statistics";
 
 const ROOT = path.resolve(__dirname, "../..");
 const MANY = 100;
+const LARGEST_FILES = 6;
 
 interface Run {
   readonly seconds: number;
@@ -96,6 +98,12 @@ function sizes(): Figure[] {
         figure(`user data, ${distribution}, packed`, "kB", [kilobytes(gzipSync(text).length)], 6),
       ];
     }),
+    // Alone; together files pack better.
+    ...fileSizes(serverBootstrap(USER_DATA))
+      .slice(0, LARGEST_FILES)
+      .map(({ path: file, gzipBytes }) =>
+        figure(`user data, ${path.basename(file)}, packed`, "kB", [kilobytes(gzipBytes)]),
+      ),
     ...["recovery-handler", "ddns-updater"].map((name) =>
       figure(`bundle, ${name}`, "kB", [kilobytes(statSync(path.join(ROOT, "dist/lambda", name, "index.js")).size)]),
     ),
@@ -113,7 +121,9 @@ async function main(): Promise<void> {
       ...(await benchSynth(folder, "10 sites", manySites(10), 5, {})),
       ...(await benchSynth(folder, `${MANY} sites`, manySites(MANY), 5, { seconds: 10 })),
       ...sizes(),
+      ...(process.getuid?.() === 0 ? await benchServer(5) : []),
     ];
+    if (process.getuid?.() !== 0) console.log("The server's own figures are left out: they need root.");
     console.log(`${os.cpus()[0]?.model}, ${os.availableParallelism()} cores, Node ${process.versions.node}`);
     for (const { name, unit, median, lowest, highest, runs: count, target } of figures) {
       const spread = count === 1 ? "" : `  (${lowest.toFixed(2)} to ${highest.toFixed(2)}, ${count} runs)`;

@@ -1,12 +1,12 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { renderUserData, type UserDataOptions } from "../../modules/bootstrap";
+import { renderUserData, type ServerBootstrapOptions } from "../../modules/bootstrap";
 import { EXAMPLES, ROOT, synthesizeExample } from "./synth";
 
 const FOLDER = path.join(ROOT, "test/golden");
 
 /** The user data of the default site. */
-export const USER_DATA: UserDataOptions = {
+export const USER_DATA: ServerBootstrapOptions = {
   distribution: "al2023",
   environment: "prod",
   site: "tokyo",
@@ -14,6 +14,11 @@ export const USER_DATA: UserDataOptions = {
   tunnelIpv4: "10.8.0.1/24",
   tunnelIpv6: "fd53:7469:6e67::1/64",
   listenPort: 51820,
+  address: "@ADDRESS@",
+  defaultGroup: "full",
+  betweenPeers: true,
+  isolatedNetworks: [],
+  adminCidrs: [],
 };
 
 /** What people review: every example's JSON and every distribution's user data, file name to text. */

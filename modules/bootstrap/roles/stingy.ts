@@ -1,0 +1,42 @@
+import { readAsset, script, unit } from "../assets";
+import type { Role } from "../role";
+
+export interface StingyOptions {
+  /** Where WireGuard listens. */
+  readonly listenPort: number;
+}
+
+const SYNC = "systemctl restart stingy-sync.service";
+// From an address in the tunnel, as the peers' packets are. Without one, curl would take the machine's own.
+const EGRESS = `own=$(ip -o -4 address show dev wg0 | awk '{ sub("/.*", "", $4); print $4; exit }') && [ "$own" ] && curl --silent --output /dev/null --max-time 10 --noproxy '*' --interface "$own" "https://ssm.$region.$domain/"`;
+
+/** The scripts that make the machine its site's server, and let it heal itself. */
+export function stingy({ listenPort }: StingyOptions): Role {
+  return () => ({
+    role: "stingy",
+    packages: ["http-client", "json"],
+    files: [
+      { path: "/usr/local/lib/stingy/store.jq", content: readAsset("store.jq", "quoted") },
+      ...["stingy-sync", "stingy-watch", "stingy-health", "stingy-promote"].map(script),
+    ],
+    units: [
+      "stingy-sync.service",
+      "stingy-sync.timer",
+      "stingy-watch.service",
+      "stingy-health.service",
+      "stingy-health.timer",
+      "stingy-promote.service",
+    ].map(unit),
+    checks: [
+      { name: "wg0-up", command: "ip link show dev wg0 up | grep -q wg0", repair: SYNC },
+      {
+        name: "wg0-key",
+        command: '[ -s /run/stingy/public-key ] && [ "$(wg show wg0 public-key)" = "$(cat /run/stingy/public-key)" ]',
+        repair: SYNC,
+      },
+      { name: "egress", command: EGRESS, repair: "systemctl restart stingy-firewall.service" },
+    ],
+    ports: [{ protocol: "udp", port: listenPort }],
+    requires: ["site", "forwarding", "time-sync", "wireguard", "firewall"],
+  });
+}
