@@ -197,11 +197,11 @@ export class RecoveryStack extends SiteStack {
         }),
       }),
       ready: trigger("ready", {
-        description: "A server of this site has proved itself",
+        description: "A server of this site has proved itself, or was told that AWS takes it back",
         when: {
           pattern: {
             source: ["stingy-vpn"],
-            "detail-type": ["Server Ready"],
+            "detail-type": ["Server Ready", "Server Notice"],
             detail: { environment: [this.site.environment], site: [this.site.name] },
           },
         },

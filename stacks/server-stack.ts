@@ -2,7 +2,7 @@ import { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-i
 import type { Construct } from "constructs";
 import { renderUserData } from "../modules/bootstrap";
 import { hostAddress } from "../modules/network";
-import { imageOf, ServerTemplate, StableAddress, serverPolicy } from "../modules/server";
+import { imageOf, ServerTemplate, StableAddress, SyncTrigger, serverPolicy } from "../modules/server";
 import { ownedParameter, STORE } from "../modules/store";
 import type { NetworkStack } from "./network-stack";
 import { SiteStack, type SiteStackProps } from "./site-stack";
@@ -11,7 +11,10 @@ export interface ServerStackProps extends SiteStackProps {
   readonly network: NetworkStack;
 }
 
-/** What a server is made from, the address it serves on, and the parameter that names it. */
+/** Stands for the address in the user data, as only Terraform knows it. */
+const ADDRESS_MARKER = "@ADDRESS@";
+
+/** What a server is made from, the address it serves on, the parameter that names it, and what tells it of changes. */
 export class ServerStack extends SiteStack {
   readonly launchTemplateId: string;
   readonly launchTemplateArn: string;
@@ -25,10 +28,12 @@ export class ServerStack extends SiteStack {
   constructor(scope: Construct, props: ServerStackProps) {
     super(scope, "server", props);
     this.addAws();
-    const { region, environment, storePrefix, tunnel, server, elasticIp, protect } = this.site;
+    const { region, environment, storePrefix, network, tunnel, access, server, monitoring, protect } = this.site;
+    const site = this.site.name;
     const account = new DataAwsCallerIdentity(this, "account").accountId;
     const image = imageOf(server.image, server.architecture, server.distribution);
     const [instanceType = ""] = server.instanceTypes;
+    this.address = this.createAddress();
 
     const template = new ServerTemplate(this, "server", {
       name: this.prefix,
@@ -36,16 +41,28 @@ export class ServerStack extends SiteStack {
       instanceType,
       volumeGb: server.volumeGb,
       securityGroupId: props.network.securityGroupId,
-      statements: serverPolicy({ region, account, environment, site: this.site.name, storePrefix }),
+      statements: serverPolicy({
+        region,
+        account,
+        environment,
+        site,
+        storePrefix,
+        elasticIp: this.address !== undefined,
+      }),
       userData: renderUserData({
         distribution: server.distribution,
         environment,
-        site: this.site.name,
+        site,
         storePrefix,
         tunnelIpv4: hostAddress(tunnel.ipv4, 1),
         ...(tunnel.ipv6 === undefined ? {} : { tunnelIpv6: hostAddress(tunnel.ipv6, 1) }),
         listenPort: tunnel.listenPort,
+        address: this.address ? ADDRESS_MARKER : "",
+        ...access,
+        adminCidrs: network.adminCidrs,
+        cloudwatchAgent: monitoring.agent,
       }),
+      ...(this.address ? { userDataReferences: { [ADDRESS_MARKER]: this.address.publicIp } } : {}),
       tags: this.tags,
     });
     this.launchTemplateId = template.launchTemplateId;
@@ -53,6 +70,15 @@ export class ServerStack extends SiteStack {
     this.launchTemplateVersion = template.latestVersion;
     this.serverRoleArn = template.roleArn;
     this.imageParameter = image.parameter;
+    new SyncTrigger(this, "sync", {
+      name: this.prefix,
+      region,
+      account,
+      environment,
+      site,
+      storePrefix,
+      instanceName: template.instanceName,
+    });
 
     const instanceId = ownedParameter(this, "instance-id", {
       name: `${storePrefix}/${STORE.instanceId}`,
@@ -62,26 +88,12 @@ export class ServerStack extends SiteStack {
     });
     this.output("instance-id-parameter", instanceId.name, "The parameter that names the instance that serves now");
     this.output("store", storePrefix, "Where the site's parameters are in SSM Parameter Store");
-    // Debian's images have no agent for Session Manager.
-    if (server.distribution !== "debian") {
-      this.output(
-        "shell",
-        `aws ssm start-session --region ${region} --target "$(aws ssm get-parameter --region ${region} --name ${storePrefix}/${STORE.instanceId} --query Parameter.Value --output text)"`,
-        "Opens a shell on the server",
-      );
-    }
-
-    if (typeof elasticIp === "string" || (elasticIp === false && protect)) {
-      // prevent_destroy goes with the block that carries it: an address made before is let go, not given back to AWS.
-      // Where an id is named it may be that very address.
-      this.addOverride("removed", [{ from: "aws_eip.address_elastic-ip", lifecycle: [{ destroy: false }] }]);
-    }
-    if (elasticIp !== false) {
-      this.address = new StableAddress(this, "address", {
-        name: this.prefix,
-        protect,
-        ...(typeof elasticIp === "string" ? { allocationId: elasticIp } : {}),
-      });
+    this.output(
+      "shell",
+      `aws ssm start-session --region ${region} --target "$(aws ssm get-parameter --region ${region} --name ${storePrefix}/${STORE.instanceId} --query Parameter.Value --output text)"`,
+      "Opens a shell on the server",
+    );
+    if (this.address) {
       this.output("address", this.address.publicIp, "The server's address");
       this.output(
         "endpoint",
@@ -89,5 +101,20 @@ export class ServerStack extends SiteStack {
         "What a device's configuration calls Endpoint",
       );
     }
+  }
+
+  private createAddress(): StableAddress | undefined {
+    const { elasticIp, protect } = this.site;
+    if (typeof elasticIp === "string" || (elasticIp === false && protect)) {
+      // prevent_destroy goes with the block that carries it: an address made before is let go, not given back to AWS.
+      // Where an id is named it may be that very address.
+      this.addOverride("removed", [{ from: "aws_eip.address_elastic-ip", lifecycle: [{ destroy: false }] }]);
+    }
+    if (elasticIp === false) return undefined;
+    return new StableAddress(this, "address", {
+      name: this.prefix,
+      protect,
+      ...(typeof elasticIp === "string" ? { allocationId: elasticIp } : {}),
+    });
   }
 }

@@ -71,6 +71,21 @@ export const DEFAULT_LISTEN_PORT: Default<number> = {
   reason: "WireGuard's usual port",
 };
 
+export const DEFAULT_GROUP: Default<"full" | "internet" | "isolated"> = {
+  value: "full",
+  reason: "the first devices are the owner's own, and each other one can be given its own group",
+};
+
+export const DEFAULT_BETWEEN_PEERS: Default<boolean> = {
+  value: true,
+  reason: "reaching one's own other devices is half of what a VPN is for",
+};
+
+export const DEFAULT_ISOLATED_NETWORKS: Default<string[]> = {
+  value: [],
+  reason: "only you know what a guest's device may reach",
+};
+
 export const DEFAULT_INSTANCE_TYPES: Default<string[]> = {
   value: ["t4g.nano"],
   reason: "the cheapest; WireGuard for ten people fits into 512 MB",
@@ -127,6 +142,12 @@ export const DEFAULT_EMAILS: Default<string[]> = {
 export const DEFAULT_LOG_RETENTION_DAYS: Default<7> = {
   value: 7,
   reason: "long enough to look back at a bad week, short enough to cost nothing",
+};
+
+export const DEFAULT_AGENT: Default<boolean> = {
+  value: false,
+  reason:
+    "the server publishes its metrics without it, and it takes more memory than everything else on a 512 MB machine",
 };
 
 export const DEFAULT_STORE_PREFIX_REASON =

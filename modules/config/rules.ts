@@ -1,4 +1,4 @@
-import { nextFreeRange, parseRange, planSubnets, type Range, rangesOverlap } from "../network/planner";
+import { nextFreeRange, parseRange, planSubnets, type Range, rangeContains, rangesOverlap } from "../network/planner";
 import { DEFAULT_TUNNEL_IPV4, DEFAULT_TUNNEL_IPV6, DEFAULT_VPC_CIDR } from "./defaults";
 import { architectureOf } from "./instance-types";
 import type { Path, Problem } from "./problem";
@@ -128,6 +128,52 @@ function* ipv6Everywhere(config: ParsedConfig, sites: readonly Site[]): Iterable
         involves: [path, involved],
       };
     }
+    const { isolatedNetworks } = site.access;
+    const unreachable = isolatedNetworks.filter((network) => parseRange(network)?.version === 6);
+    if (unreachable.length > 0) {
+      const path = at(site, "access", "isolatedNetworks");
+      yield {
+        path,
+        given: isolatedNetworks,
+        problem: `names ${unreachable.join(", ")} although network.ipv6 is off, so no device could reach ${unreachable.length === 1 ? "it" : "them"}`,
+        fix: `remove ${unreachable.join(", ")}, or turn network.ipv6 on`,
+        involves: [path, involved],
+      };
+    }
+  }
+}
+
+function* somethingToReach(_config: ParsedConfig, sites: readonly Site[]): Iterable<Broken> {
+  for (const site of sites) {
+    const { defaultGroup, isolatedNetworks } = site.access;
+    if (defaultGroup !== "isolated" || isolatedNetworks.length > 0) continue;
+    const path = at(site, "access", "defaultGroup");
+    yield {
+      path,
+      given: defaultGroup,
+      problem: "leaves devices that name no group nothing to reach, as access.isolatedNetworks is empty",
+      fix: "name networks in access.isolatedNetworks, or use internet or full",
+      involves: [path, at(site, "access", "isolatedNetworks")],
+    };
+  }
+}
+
+function* outsideTheTunnel(_config: ParsedConfig, sites: readonly Site[]): Iterable<Broken> {
+  for (const site of sites) {
+    const tunnels = [site.tunnel.ipv4, site.tunnel.ipv6].flatMap((text) => parseRange(text ?? "") ?? []);
+    const inside = site.access.isolatedNetworks.filter((text) => {
+      const range = parseRange(text);
+      return range && tunnels.some((tunnel) => rangeContains(tunnel, range));
+    });
+    if (inside.length === 0) continue;
+    const path = at(site, "access", "isolatedNetworks");
+    yield {
+      path,
+      given: site.access.isolatedNetworks,
+      problem: `names ${inside.join(", ")} in the tunnel, and devices of the group isolated never reach other devices`,
+      fix: `remove ${inside.join(", ")}, or put the devices into the group full`,
+      involves: [path, at(site, "tunnel")],
+    };
   }
 }
 
@@ -300,6 +346,8 @@ const RULES: readonly Rule[] = [
   rangesApart,
   zonesFit,
   ipv6Everywhere,
+  somethingToReach,
+  outsideTheTunnel,
   oneArchitecture,
   distributionKnown,
   namesInZones,

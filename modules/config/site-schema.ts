@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { isPrivate, parseRange } from "../network/planner";
+import { isPrivate, parseRange, rangesOverlap } from "../network/planner";
 import * as defaults from "./defaults";
 import { INSTANCE_TYPE_PATTERN } from "./instance-types";
 import { REGIONS } from "./regions";
@@ -30,6 +30,19 @@ const adminCidr = z.string().superRefine((text, context) => {
   if (!range) return complain("is no network");
   if (range.network !== text) return complain(`is not the network's own address: write ${range.network}`);
   if (range.prefix < SSH_FROM_NOT_WIDER_THAN) return complain("opens SSH to the world");
+});
+
+/** Where AWS's link-local services answer; the metadata service gives away the server's credentials. */
+const METADATA_RANGES = ["169.254.0.0/16", "fd00:ec2::/32"].flatMap((text) => parseRange(text) ?? []);
+
+const reachableNetwork = z.string().superRefine((text, context) => {
+  const complain = (message: string) => context.addIssue({ code: "custom", message });
+  const range = parseRange(text);
+  if (!range) return complain("is no network");
+  if (range.prefix === 0) return complain("is everything there is: use the group internet or full for that");
+  if (range.network !== text) return complain(`is not the network's own address: write ${range.network}`);
+  const forbidden = METADATA_RANGES.find((metadata) => rangesOverlap(metadata, range));
+  if (forbidden) return complain(`overlaps ${forbidden.network}, where the server's own credentials can be read`);
 });
 
 const LOG_RETENTION_DAYS = [
@@ -88,6 +101,26 @@ const tunnelSettings = z
   })
   .prefault({});
 
+const GROUPS = ["full", "internet", "isolated"] as const;
+
+const accessSettings = z
+  .strictObject({
+    defaultGroup: defaulted(z.enum(GROUPS), defaults.DEFAULT_GROUP, {
+      what: "The group of devices that name none, and of all that client-public-keys or wireguard-config bring. Full reaches the internet, the VPC and, with betweenPeers, other devices; internet only the internet; isolated only isolatedNetworks.",
+      allowed: "full, internet or isolated; isolated only with isolatedNetworks",
+    }),
+    betweenPeers: defaulted(z.boolean(), defaults.DEFAULT_BETWEEN_PEERS, {
+      what: "Devices of the group full reach each other.",
+      allowed: "true or false",
+    }),
+    isolatedNetworks: defaulted(list(reachableNetwork), defaults.DEFAULT_ISOLATED_NETWORKS, {
+      what: "What devices of the group isolated may reach.",
+      allowed: `IPv4 and IPv6 networks, smaller than everything, outside ${METADATA_RANGES.map(({ network }) => network).join(" and ")}`,
+      example: ["10.0.0.0/16"],
+    }),
+  })
+  .prefault({});
+
 const IMAGE_NAMES = ["al2023", "debian-12", "debian-13", "ubuntu-24.04"] as const;
 export type ImageName = (typeof IMAGE_NAMES)[number];
 
@@ -109,7 +142,7 @@ const serverSettings = z
       z.union([z.enum(IMAGE_NAMES), z.templateLiteral(["ami-", z.string().regex(/^([0-9a-f]{8}|[0-9a-f]{17})$/)])]),
       defaults.DEFAULT_IMAGE,
       {
-        what: "The machine image. A name is the newest image of that system at each launch, an id stays what it is. Debian's has no agent for Session Manager.",
+        what: "The machine image. A name is the newest image of that system at each launch, an id stays what it is.",
         allowed: `${IMAGE_NAMES.join(", ")} or an AMI id (ami-…)`,
       },
     ),
@@ -218,6 +251,7 @@ export const siteSchema = z.strictObject({
   ),
   network: networkSettings,
   tunnel: tunnelSettings,
+  access: accessSettings,
   server: serverSettings,
   dns: dnsSettings,
   functions: z
@@ -238,6 +272,10 @@ export const siteSchema = z.strictObject({
       logRetentionDays: defaulted(z.literal(LOG_RETENTION_DAYS), defaults.DEFAULT_LOG_RETENTION_DAYS, {
         what: "How long logs are kept.",
         allowed: `what CloudWatch knows: ${LOG_RETENTION_DAYS.join(", ")}`,
+      }),
+      agent: defaulted(z.boolean(), defaults.DEFAULT_AGENT, {
+        what: "The CloudWatch agent on the server, for swap, memory and disk every five minutes.",
+        allowed: "true or false",
       }),
     })
     .prefault({}),

@@ -1,6 +1,7 @@
 import {
   DataAwsIamPolicyDocument,
   type DataAwsIamPolicyDocumentStatement,
+  type DataAwsIamPolicyDocumentStatementCondition,
 } from "@cdktf/provider-aws/lib/data-aws-iam-policy-document";
 import { TerraformStack } from "cdktf";
 import type { Construct } from "constructs";
@@ -48,8 +49,12 @@ function toTerraform(statement: Statement): DataAwsIamPolicyDocumentStatement {
     sid,
     actions: [...actions],
     resources: resources === "*" ? ["*"] : [...resources],
-    condition: conditions.map(({ test, variable, values }) => ({ test, variable, values: [...values] })),
+    condition: conditionsOf(conditions),
   };
+}
+
+export function conditionsOf(conditions: readonly Condition[]): DataAwsIamPolicyDocumentStatementCondition[] {
+  return conditions.map(({ test, variable, values }) => ({ test, variable, values: [...values] }));
 }
 
 export function stringEquals(variable: string, ...values: string[]): Condition {

@@ -2,13 +2,19 @@ import { DataAwsIamPolicyDocument } from "@cdktf/provider-aws/lib/data-aws-iam-p
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { Construct } from "constructs";
-import { policyDocument, type Statement } from "./policy";
+import { type Condition, conditionsOf, policyDocument, type Statement } from "./policy";
 
 export interface ServiceRoleProps {
   readonly name: string;
   readonly description: string;
   /** The AWS service that may take the role: "ec2.amazonaws.com". */
   readonly service: string;
+  /**
+   * On whose behalf the service may take it.
+   *
+   * @default - on behalf of whoever the service works for
+   */
+  readonly trustConditions?: readonly Condition[];
   readonly statements: readonly Statement[];
 }
 
@@ -22,7 +28,13 @@ export class ServiceRole extends Construct {
   constructor(scope: Construct, id: string, props: ServiceRoleProps) {
     super(scope, id);
     const trust = new DataAwsIamPolicyDocument(this, "trust", {
-      statement: [{ actions: ["sts:AssumeRole"], principals: [{ type: "Service", identifiers: [props.service] }] }],
+      statement: [
+        {
+          actions: ["sts:AssumeRole"],
+          principals: [{ type: "Service", identifiers: [props.service] }],
+          ...(props.trustConditions ? { condition: conditionsOf(props.trustConditions) } : {}),
+        },
+      ],
     });
     const role = new IamRole(this, "role", {
       name: props.name,

@@ -30,15 +30,17 @@ export function rangesOverlap(a: Range, b: Range): boolean {
   return a.version === b.version && a.start <= b.end && b.start <= a.end;
 }
 
+export function rangeContains(outer: Range, inner: Range): boolean {
+  return outer.version === inner.version && outer.start <= inner.start && inner.end <= outer.end;
+}
+
 /** The ranges that belong to nobody on the internet: RFC 1918, carrier-grade NAT (RFC 6598), unique local (RFC 4193). */
 const PRIVATE_RANGES = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"].flatMap(
   (text) => parseRange(text) ?? [],
 );
 
 export function isPrivate(range: Range): boolean {
-  return PRIVATE_RANGES.some(
-    (all) => all.version === range.version && all.start <= range.start && range.end <= all.end,
-  );
+  return PRIVATE_RANGES.some((all) => rangeContains(all, range));
 }
 
 /** The `index`th address of a network with the network's prefix: ("10.8.0.0/24", 1) is "10.8.0.1/24". */

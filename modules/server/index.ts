@@ -2,3 +2,4 @@ export { type Image, imageOf } from "./images";
 export { type ServerPolicyProps, serverPolicy } from "./server-policy";
 export { ServerTemplate, type ServerTemplateProps } from "./server-template";
 export { StableAddress, type StableAddressProps } from "./stable-address";
+export { SyncTrigger, type SyncTriggerProps } from "./sync-trigger";

@@ -7,16 +7,37 @@ export interface ServerPolicyProps {
   readonly environment: string;
   readonly site: string;
   readonly storePrefix: string;
+  /** Whether the site has an Elastic IP. A server without one reads in the store whether it is the one that serves. */
+  readonly elasticIp: boolean;
 }
 
-/** What the server itself may do: read its own keys and peers, make its key once, say that it is ready, open a shell. */
-export function serverPolicy({ region, account, environment, site, storePrefix }: ServerPolicyProps): Statement[] {
+/** The one namespace of the server's metrics. */
+const METRICS_NAMESPACE = "StingyVPN";
+
+/**
+ * What the server itself may do: read its own keys and peers, make its key once, keep its peers' endpoints for its
+ * successor, say how it is, take commands and open a shell.
+ */
+export function serverPolicy(props: ServerPolicyProps): Statement[] {
+  const { region, account, environment, site, storePrefix } = props;
   const parameter = (name: string) => parameterArn(region, account, `${storePrefix}/${name}`);
   return [
     {
       sid: "ReadStore",
       actions: ["ssm:GetParameters"],
-      resources: [STORE.wireguardConfig, STORE.wireguardPrivateKey, STORE.clientPublicKeys].map(parameter),
+      resources: [
+        STORE.wireguardConfig,
+        STORE.wireguardPrivateKey,
+        STORE.clientPublicKeys,
+        STORE.peerEndpoints,
+        ...(props.elasticIp ? [] : [STORE.instanceId]),
+      ].map(parameter),
+    },
+    {
+      sid: "ReadPeers",
+      actions: ["ssm:GetParametersByPath"],
+      // Asked for is the path alone: IAM checks the path of the request, not the parameters in the answer.
+      resources: [parameter(STORE.peers)],
     },
     {
       sid: "MakeKeyOnce",
@@ -24,6 +45,7 @@ export function serverPolicy({ region, account, environment, site, storePrefix }
       resources: [parameter(STORE.wireguardPrivateKey)],
       conditions: [stringEquals("ssm:Overwrite", "false")],
     },
+    { sid: "KeepEndpoints", actions: ["ssm:PutParameter"], resources: [parameter(STORE.peerEndpoints)] },
     {
       sid: "SayState",
       actions: ["ec2:CreateTags"],
@@ -41,6 +63,16 @@ export function serverPolicy({ region, account, environment, site, storePrefix }
       ],
     },
     {
+      sid: "SayHealth",
+      actions: ["cloudwatch:PutMetricData"],
+      resources: "*",
+      because: "CloudWatch has no resource-level permissions for publishing metrics; the namespace bounds them",
+      conditions: [
+        stringEquals("cloudwatch:namespace", METRICS_NAMESPACE),
+        stringEquals("aws:RequestedRegion", region),
+      ],
+    },
+    {
       sid: "SayReady",
       actions: ["events:PutEvents"],
       resources: [`arn:aws:events:${region}:${account}:event-bus/default`],
@@ -49,6 +81,7 @@ export function serverPolicy({ region, account, environment, site, storePrefix }
     },
     {
       sid: "SessionManager",
+      // Run Command comes over the same channels. An agent turns to ec2messages only where it may not open them.
       actions: [
         "ssm:UpdateInstanceInformation",
         "ssmmessages:CreateControlChannel",
@@ -58,7 +91,7 @@ export function serverPolicy({ region, account, environment, site, storePrefix }
       ],
       resources: "*",
       because:
-        "Session Manager's channels have no resource-level permissions; this is less than AmazonSSMManagedInstanceCore",
+        "Session Manager's and Run Command's channels have no resource-level permissions; this is less than AmazonSSMManagedInstanceCore",
       conditions: [stringEquals("aws:RequestedRegion", region)],
     },
   ];

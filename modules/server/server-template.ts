@@ -2,7 +2,7 @@ import { IamInstanceProfile } from "@cdktf/provider-aws/lib/iam-instance-profile
 import { LaunchTemplate } from "@cdktf/provider-aws/lib/launch-template";
 import { Fn, TerraformLocal } from "cdktf";
 import { Construct } from "constructs";
-import { escapeTerraform } from "../bootstrap";
+import { terraformText } from "../bootstrap";
 import { ServiceRole, type Statement } from "../iam";
 import type { Image } from "./images";
 
@@ -16,6 +16,12 @@ export interface ServerTemplateProps {
   readonly statements: readonly Statement[];
   /** cloud-init's text. */
   readonly userData: string;
+  /**
+   * What Terraform only knows later, by the marker that stands for it in the text.
+   *
+   * @default - the text is complete
+   */
+  readonly userDataReferences?: Readonly<Record<string, string>>;
   /** Tags of what a launch makes: the provider's default tags do not reach it. */
   readonly tags: Readonly<Record<string, string>>;
 }
@@ -29,23 +35,27 @@ export class ServerTemplate extends Construct {
   readonly launchTemplateArn: string;
   readonly latestVersion: number;
   readonly roleArn: string;
+  /** The tag `Name` of every server made from it. */
+  readonly instanceName: string;
 
   constructor(scope: Construct, id: string, props: ServerTemplateProps) {
     super(scope, id);
-    const { name, image, tags } = props;
+    const { image, tags } = props;
+    const name = `${props.name}-server`;
+    this.instanceName = name;
     const role = new ServiceRole(this, "iam", {
-      name: `${name}-server`,
+      name,
       description: "The WireGuard server",
       service: "ec2.amazonaws.com",
       statements: props.statements,
     });
     this.roleArn = role.arn;
-    const profile = new IamInstanceProfile(this, "profile", { name: `${name}-server`, role: role.roleName });
+    const profile = new IamInstanceProfile(this, "profile", { name, role: role.roleName });
     // A local keeps the text readable in the JSON and in reviews; the template holds it packed.
-    const userData = new TerraformLocal(this, "user_data", escapeTerraform(props.userData));
+    const userData = new TerraformLocal(this, "user_data", terraformText(props.userData, props.userDataReferences));
 
     const template = new LaunchTemplate(this, "template", {
-      name: `${name}-server`,
+      name,
       description: "WireGuard server",
       updateDefaultVersion: true,
       imageId: image.imageId,
@@ -66,7 +76,7 @@ export class ServerTemplate extends Construct {
       // Not spot-instances-request: a template that tags one fails every on-demand launch.
       tagSpecifications: ["instance", "volume", "network-interface"].map((resourceType) => ({
         resourceType,
-        tags: { ...tags, Name: `${name}-server` },
+        tags: { ...tags, Name: name },
       })),
       dependsOn: [role.policy],
     });

@@ -9,6 +9,10 @@ export const STORE = {
   wireguardConfig: "wireguard-config",
   wireguardPrivateKey: "wireguard-private-key",
   clientPublicKeys: "client-public-keys",
+  /** The path of one parameter per peer. */
+  peers: "peers",
+  /** Where the peers were last seen, which the server writes for its successor. */
+  peerEndpoints: "peer-endpoints",
 } as const;
 
 export interface OwnedParameterProps {

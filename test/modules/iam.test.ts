@@ -72,6 +72,25 @@ describe("ServiceRole", () => {
     });
   });
 
+  it("is trusted only on behalf of whom it says, where it says so", () => {
+    const { data } = alone((stack) => {
+      new ServiceRole(stack, "iam", {
+        name: "vpn-sync",
+        description: "The rule",
+        service: "events.amazonaws.com",
+        trustConditions: [stringEquals("aws:SourceArn", "arn:aws:events:x:rule/one")],
+        statements: [],
+      });
+    });
+    expect(data.aws_iam_policy_document.iam_trust.statement).to.deep.equal([
+      {
+        actions: ["sts:AssumeRole"],
+        principals: [{ type: "Service", identifiers: ["events.amazonaws.com"] }],
+        condition: [{ test: "StringEquals", variable: "aws:SourceArn", values: ["arn:aws:events:x:rule/one"] }],
+      },
+    ]);
+  });
+
   it("may do what its own policy says, and nothing else is attached", () => {
     expect(json.data.aws_iam_policy_document.iam_permissions.statement).to.deep.equal([
       { sid: "Say", actions: ["events:PutEvents"], resources: ["arn:aws:events:x"], condition: [] },

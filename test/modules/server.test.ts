@@ -40,16 +40,18 @@ describe("ServerTemplate", () => {
   let json: Json;
   before(() => {
     json = alone((stack) => {
-      new ServerTemplate(stack, "server", {
+      const { instanceName } = new ServerTemplate(stack, "server", {
         name: "vpn",
         image: { imageId: "resolve:ssm:/an/image", parameter: "/an/image", rootDevice: "/dev/sda1" },
         instanceType: "t4g.nano",
         volumeGb: 9,
         securityGroupId: "sg-1",
         statements: [{ sid: "Say", actions: ["events:PutEvents"], resources: ["arn:aws:events:x"] }],
-        userData: `#cloud-config\nruncmd:\n  - echo ${ref("HOME")} %{http_code}\n`,
+        userData: `#cloud-config\nruncmd:\n  - echo ${ref("HOME")} %{http_code} @IP@\n`,
+        userDataReferences: { "@IP@": ref("aws_eip.one.public_ip") },
         tags,
       });
+      stack.addOverride("output", { name: instanceName });
     });
   });
 
@@ -82,10 +84,15 @@ describe("ServerTemplate", () => {
     });
   });
 
-  it("keeps the user data readable, with nothing that Terraform would expand", () => {
+  it("keeps the user data readable, with nothing that Terraform would expand but what it is to fill in", () => {
+    const filledIn = ref("aws_eip.one.public_ip");
     expect(json.locals).to.deep.equal({
-      server_user_data: `#cloud-config\nruncmd:\n  - echo $${ref("HOME")} %%{http_code}\n`,
+      server_user_data: `#cloud-config\nruncmd:\n  - echo $${ref("HOME")} %%{http_code} ${filledIn}\n`,
     });
+  });
+
+  it("says what its servers are called", () => {
+    expect(json.output).to.deep.equal({ name: "vpn-server" });
   });
 
   it("gives the machine a role that only EC2 can take", () => {
@@ -143,26 +150,43 @@ describe("StableAddress", () => {
 describe("serverPolicy", () => {
   const STORE = "arn:aws:ssm:eu-west-1:111122223333:parameter/stingy-vpn/prod";
 
-  it("is exactly what a server needs", () => {
-    const policy = serverPolicy({
+  const policy = (elasticIp: boolean) =>
+    serverPolicy({
       region: "eu-west-1",
       account: "111122223333",
       environment: "prod",
       site: "dublin",
       storePrefix: "/stingy-vpn/prod",
+      elasticIp,
     });
-    expect(policy).to.deep.equal([
+
+  it("lets a server read which one serves only on a site whose address cannot tell it", () => {
+    const [withAddress, ...rest] = policy(true);
+    const [without, ...others] = policy(false);
+    expect(without?.resources).to.deep.equal([...(withAddress?.resources ?? []), `${STORE}/instance-id`]);
+    expect(others).to.deep.equal(rest);
+  });
+
+  it("is exactly what a server needs", () => {
+    expect(policy(true)).to.deep.equal([
       {
         sid: "ReadStore",
         actions: ["ssm:GetParameters"],
-        resources: [`${STORE}/wireguard-config`, `${STORE}/wireguard-private-key`, `${STORE}/client-public-keys`],
+        resources: [
+          `${STORE}/wireguard-config`,
+          `${STORE}/wireguard-private-key`,
+          `${STORE}/client-public-keys`,
+          `${STORE}/peer-endpoints`,
+        ],
       },
+      { sid: "ReadPeers", actions: ["ssm:GetParametersByPath"], resources: [`${STORE}/peers`] },
       {
         sid: "MakeKeyOnce",
         actions: ["ssm:PutParameter"],
         resources: [`${STORE}/wireguard-private-key`],
         conditions: [{ test: "StringEquals", variable: "ssm:Overwrite", values: ["false"] }],
       },
+      { sid: "KeepEndpoints", actions: ["ssm:PutParameter"], resources: [`${STORE}/peer-endpoints`] },
       {
         sid: "SayState",
         actions: ["ec2:CreateTags"],
@@ -176,6 +200,16 @@ describe("serverPolicy", () => {
           { test: "StringEquals", variable: "aws:ResourceTag/Site", values: ["dublin"] },
           { test: "StringEquals", variable: "aws:ResourceTag/Environment", values: ["prod"] },
           { test: "ForAllValues:StringEquals", variable: "aws:TagKeys", values: ["state"] },
+        ],
+      },
+      {
+        sid: "SayHealth",
+        actions: ["cloudwatch:PutMetricData"],
+        resources: "*",
+        because: "CloudWatch has no resource-level permissions for publishing metrics; the namespace bounds them",
+        conditions: [
+          { test: "StringEquals", variable: "cloudwatch:namespace", values: ["StingyVPN"] },
+          { test: "StringEquals", variable: "aws:RequestedRegion", values: ["eu-west-1"] },
         ],
       },
       {
@@ -195,7 +229,7 @@ describe("serverPolicy", () => {
         ],
         resources: "*",
         because:
-          "Session Manager's channels have no resource-level permissions; this is less than AmazonSSMManagedInstanceCore",
+          "Session Manager's and Run Command's channels have no resource-level permissions; this is less than AmazonSSMManagedInstanceCore",
         conditions: [{ test: "StringEquals", variable: "aws:RequestedRegion", values: ["eu-west-1"] }],
       },
     ]);

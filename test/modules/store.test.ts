@@ -5,7 +5,7 @@ import { ownedParameter, parameterArn, STORE } from "../../modules/store";
 import { type Json, synthesizeApp } from "../support/synth";
 
 describe("the store", () => {
-  it("keeps the names of the original", () => {
+  it("keeps the names of the original, beside its own", () => {
     expect(STORE).to.deep.equal({
       instanceId: "instance-id",
       desiredState: "desired-state",
@@ -13,6 +13,8 @@ describe("the store", () => {
       wireguardConfig: "wireguard-config",
       wireguardPrivateKey: "wireguard-private-key",
       clientPublicKeys: "client-public-keys",
+      peers: "peers",
+      peerEndpoints: "peer-endpoints",
     });
   });
 

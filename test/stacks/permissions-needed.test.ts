@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect } from "chai";
-import { type Json, ROOT, synthesizeExample } from "../support/synth";
+import { type Json, ROOT, site, synthesize, synthesizeExample } from "../support/synth";
 
 describe("the permissions that the code needs", () => {
   const SERVICES: Record<string, string> = { ec2: "ec2", ssm: "ssm", lambda: "lambda", eventbridge: "events" };
@@ -17,6 +17,7 @@ describe("the permissions that the code needs", () => {
       "sqs:SendMessage",
     ],
     "ddns-updater": ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"],
+    // Session Manager's and Run Command's agent.
     server: [
       "ssm:UpdateInstanceInformation",
       "ssmmessages:CreateControlChannel",
@@ -24,7 +25,11 @@ describe("the permissions that the code needs", () => {
       "ssmmessages:OpenControlChannel",
       "ssmmessages:OpenDataChannel",
     ],
+    // EventBridge runs the document.
+    sync: ["ssm:SendCommand"],
   };
+  /** An endpoint's name is not always that of its actions. */
+  const ACTIONS_OF: Record<string, string> = { monitoring: "cloudwatch" };
   let stacks: Record<string, Json>;
   before(() => {
     stacks = synthesizeExample("two-sites");
@@ -61,12 +66,47 @@ describe("the permissions that the code needs", () => {
     });
   }
 
-  it("are the server's, and no more", () => {
-    const script: string = stacks["prod-tokyo-server"].locals.server_user_data;
-    const called = [...script.matchAll(/call_aws ([a-z0-9]+) ([a-z]+(?:-[a-z]+)+)/g)].map(
-      ([, service, command = ""]) =>
-        `${service}:${command.replace(/(^|-)([a-z])/g, (_, __, letter) => letter.toUpperCase())}`,
+  it("are the sync trigger's, and no more", () => {
+    expect(new Set(granted("sync"))).to.deep.equal(new Set(IMPLIED.sync));
+  });
+
+  const withoutComments = (script: string) => script.replace(/^\s*#.*$/gm, "");
+
+  /** The calls in the server's scripts: through one helper a protocol, which has the action's name as an argument. */
+  function serverCalls(script: string): string[] {
+    return [...script.matchAll(/\b(?:(ssm|events)_call|query_call ([a-z0-9]+)) ([A-Z][A-Za-z]+)/g)].map(
+      ([, json, query = "", action]) => `${json ?? ACTIONS_OF[query] ?? query}:${action}`,
     );
+  }
+
+  it("are the server's, and no more", () => {
+    const called = serverCalls(withoutComments(stacks["prod-tokyo-server"].locals.server_user_data));
     expect(granted("server")).to.have.members([...new Set([...called, ...(IMPLIED.server ?? [])])]);
+  });
+
+  it("reach exactly the parameters that the server's scripts name, instance-id only where there is no Elastic IP", () => {
+    const DNS = { provider: "cloudflare", zone: "example.com", name: "vpn.example.com" };
+    for (const elasticIp of [true, false]) {
+      const { data, locals } = synthesize(site({ elasticIp, dns: DNS }))["prod-tokyo-server"];
+      const named = [
+        ...withoutComments(locals.server_user_data).matchAll(/(?:%s|\$STORE_PREFIX|\$\{STORE_PREFIX\})\/([a-z-]+)/g),
+      ].map(([, name]) => name);
+      const reached = data.aws_iam_policy_document.server_iam_permissions.statement
+        .flatMap(({ resources }: Json) => resources)
+        .flatMap((resource: string) => /:parameter\/stingy-vpn\/prod\/(.*)$/.exec(resource)?.[1] ?? []);
+      const needed = new Set(named.filter((name) => !elasticIp || name !== "instance-id"));
+      expect(new Set(reached)).to.deep.equal(needed);
+      expect([...needed]).to.include.members(["wireguard-private-key", "peers", "peer-endpoints"]);
+    }
+  });
+
+  it("are all that the server's scripts ask for: they call AWS in no other way", () => {
+    const folder = path.join(ROOT, "assets/userdata");
+    const scripts = readdirSync(folder).filter((name) => name.startsWith("stingy-"));
+    expect(scripts).to.include.members(["stingy-sync", "stingy-watch", "stingy-health", "stingy-promote"]);
+    for (const name of scripts) {
+      const script = withoutComments(readFileSync(path.join(folder, name), "utf8"));
+      expect(script, name).not.to.match(/\b(aws|json)_call\b|aws-sigv4|\baws [a-z]|amazonaws/);
+    }
   });
 });

@@ -45,9 +45,16 @@ const equals = (variable: string, ...values: string[]): Condition => ({ test: "S
 /** Every statement that names every resource, with its reason. */
 const ANY_RESOURCE: Record<string, string> = {
   "server_iam_permissions.SessionManager":
-    "Session Manager's channels have no resource-level permissions; this is less than AmazonSSMManagedInstanceCore",
+    "Session Manager's and Run Command's channels have no resource-level permissions; this is less than AmazonSSMManagedInstanceCore",
+  "server_iam_permissions.SayHealth":
+    "CloudWatch has no resource-level permissions for publishing metrics; the namespace bounds them",
   "recovery-handler_iam_permissions.Look": "EC2 has no resource-level permissions for describing",
   "ddns-updater_iam_permissions.FindServer": "EC2 has no resource-level permissions for describing",
+};
+
+/** What bounds such a statement beside the region. */
+const BOUND_BY: Record<string, Condition[]> = {
+  "server_iam_permissions.SayHealth": [equals("cloudwatch:namespace", "StingyVPN")],
 };
 
 const NOT_YET_MADE = "what a launch makes has no id yet; the template, or the fleet's own resources, bound it";
@@ -90,6 +97,7 @@ const WILDCARDS: Record<string, Record<string, string>> = {
     "ec2:own:network-interface/*": OF_ANY_ID,
   },
   "server_iam_permissions.SayState": { "ec2:own:instance/*": OF_ANY_ID },
+  "sync_iam_permissions.OnServersOfTheSite": { "ec2:own:instance/*": OF_ANY_ID },
 };
 
 describe("the permissions of every example", () => {
@@ -118,7 +126,10 @@ describe("the permissions of every example", () => {
       expect(statement.because, nameOf(statement)).to.equal(ANY_RESOURCE[nameOf(statement)]);
       expect(statement.resources, nameOf(statement)).to.deep.equal(["*"]);
       const region = statement.stack.includes("frankfurt") ? "eu-central-1" : "ap-northeast-1";
-      expect(statement.condition, nameOf(statement)).to.deep.equal([equals("aws:RequestedRegion", region)]);
+      expect(statement.condition, nameOf(statement)).to.deep.equal([
+        ...(BOUND_BY[nameOf(statement)] ?? []),
+        equals("aws:RequestedRegion", region),
+      ]);
     }
   });
 
@@ -145,12 +156,14 @@ describe("the permissions of every example", () => {
   it("bound with a condition whatever may reach servers of any id", () => {
     const reaching = all.filter((statement) => Object.values(WILDCARDS[nameOf(statement)] ?? {}).includes(OF_ANY_ID));
     expect(new Set(reaching.map(({ sid }) => sid))).to.deep.equal(
-      new Set(["EndServers", "MoveAddressToServers", "SayState"]),
+      new Set(["EndServers", "MoveAddressToServers", "SayState", "OnServersOfTheSite"]),
     );
-    for (const { stack, condition } of reaching) {
+    for (const { stack, sid, condition } of reaching) {
       const site = stack.split("-")[1] as string;
-      expect(condition).to.deep.include(equals("aws:ResourceTag/Environment", "prod"));
-      expect(condition).to.deep.include(equals("aws:ResourceTag/Site", site));
+      // Systems Manager has a key of its own for SendCommand.
+      const tag = sid === "OnServersOfTheSite" ? "ssm:resourceTag" : "aws:ResourceTag";
+      expect(condition).to.deep.include(equals(`${tag}/Environment`, "prod"));
+      expect(condition).to.deep.include(equals(`${tag}/Site`, site));
     }
   });
 
@@ -164,7 +177,19 @@ describe("the permissions of every example", () => {
       ["server_iam_trust", ...trusted("ec2.amazonaws.com")],
       ["recovery-handler_iam_trust", ...trusted("lambda.amazonaws.com")],
       ["ddns-updater_iam_trust", ...trusted("lambda.amazonaws.com")],
+      ["sync_iam_trust", ...trusted("events.amazonaws.com")],
     ]);
+  });
+
+  it("trust EventBridge on behalf of the one rule, in this account", () => {
+    const trust = all.filter(({ document }) => document === "sync_iam_trust");
+    expect(trust).to.have.length.above(EXAMPLES.length);
+    for (const { condition } of trust) {
+      expect(condition).to.deep.equal([
+        equals("aws:SourceArn", ref("aws_cloudwatch_event_rule.sync_rule.arn")),
+        equals("aws:SourceAccount", ACCOUNT),
+      ]);
+    }
   });
 
   it("let an AWS service write to a queue or topic only on behalf of the site's rules or the account's alarms", () => {
@@ -227,18 +252,37 @@ describe("the permissions of two sites in one region", () => {
       const image = "arn:aws:ssm:ap-northeast-1::parameter/aws/service/ami-amazon-linux-latest/";
       const state = ["instance-id", "desired-state"].map(parameter);
       expect(grants).to.deep.equal({
-        "server ssm:GetParameters": ["wireguard-config", "wireguard-private-key", "client-public-keys"].map(parameter),
-        "server ssm:PutParameter": [parameter("wireguard-private-key")],
+        "server ssm:GetParameters": [
+          "wireguard-config",
+          "wireguard-private-key",
+          "client-public-keys",
+          "peer-endpoints",
+        ].map(parameter),
+        "server ssm:GetParametersByPath": [parameter("peers")],
+        "server ssm:PutParameter": ["wireguard-private-key", "peer-endpoints"].map(parameter),
         "recovery-handler ssm:GetParameters": [`${image}al2023-ami-kernel-6.12-arm64`, ...state],
         "recovery-handler ssm:PutParameter": state,
         "ddns-updater ssm:GetParameter": ["instance-id", "cloudflare-token"].map(parameter),
       });
     });
 
-    it(`let ${site}'s server make its private key, but never replace one`, () => {
-      const [put, ...more] = granting(of(site), "ssm:PutParameter").filter(({ document }) => /^server_/.test(document));
-      expect(put?.condition).to.deep.equal([equals("ssm:Overwrite", "false")]);
-      expect(more).to.deep.equal([]);
+    it(`let ${site}'s server make its private key, but never replace one; its peers' endpoints it may replace`, () => {
+      const put = granting(of(site), "ssm:PutParameter").filter(({ document }) => /^server_/.test(document));
+      expect(put.map(({ resources, condition }) => ({ resources, condition }))).to.deep.equal([
+        { resources: [parameter("wireguard-private-key")], condition: [equals("ssm:Overwrite", "false")] },
+        { resources: [parameter("peer-endpoints")], condition: [] },
+      ]);
+    });
+
+    it(`let a change in ${site}'s store run one document on ${site}'s servers, and nothing else`, () => {
+      expect(granting(of(site), "ssm:SendCommand")).to.deep.equal([
+        { document: "sync_iam_permissions", resources: [ref("aws_ssm_document.sync_document.arn")], condition: [] },
+        {
+          document: "sync_iam_permissions",
+          resources: instances,
+          condition: [equals("ssm:resourceTag/Site", site), equals("ssm:resourceTag/Environment", "prod")],
+        },
+      ]);
     });
 
     it(`let ${site}'s controller give away the server's role and no other, to EC2 and to nobody else`, () => {

@@ -185,7 +185,7 @@ describe("the recovery stack's rules", () => {
         name: `${PREFIX}-ready`,
         event_pattern: {
           source: ["stingy-vpn"],
-          "detail-type": ["Server Ready"],
+          "detail-type": ["Server Ready", "Server Notice"],
           detail: { environment: ["prod"], site: ["tokyo"] },
         },
         state: "ENABLED",

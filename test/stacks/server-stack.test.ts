@@ -14,8 +14,11 @@ describe("the server stack", () => {
     json = server();
   });
 
-  it("makes a template, a role, an address and the parameter that names the server, and no machine", () => {
+  it("makes a template, roles, an address, the parameter that names the server and what tells it of changes, and no machine", () => {
     expect(Object.keys(json.resource)).to.have.members([
+      "aws_cloudwatch_event_rule",
+      "aws_cloudwatch_event_target",
+      "aws_ssm_document",
       "aws_eip",
       "aws_iam_instance_profile",
       "aws_iam_role",
@@ -86,6 +89,17 @@ describe("the server stack", () => {
     );
   });
 
+  it("has exactly the machines of the template read the store when the site's part of it changes", () => {
+    const { resource } = server({ storePrefix: "/my/store" });
+    const [instance] = template({ resource }).tag_specifications;
+    expect(resource.aws_cloudwatch_event_target.sync_target.run_command_targets).to.deep.equal([
+      { key: "tag:Name", values: [instance.tags.Name] },
+    ]);
+    const { detail } = JSON.parse(resource.aws_cloudwatch_event_rule.sync_rule.event_pattern);
+    expect(detail.name).to.deep.include({ prefix: "/my/store/peers/" });
+    expect(resource.aws_ssm_document.sync_document.name).to.equal("stingy-vpn-prod-tokyo-sync");
+  });
+
   it("keeps the instance's name to the controller: Terraform only makes the parameter", () => {
     const { "//": metadata, ...parameter } = json.resource.aws_ssm_parameter["instance-id"];
     expect(parameter).to.deep.equal({
@@ -125,10 +139,12 @@ describe("a change of the address", () => {
 });
 
 describe("the way into the server", () => {
-  it("is Session Manager, where the image has its agent", () => {
-    expect(server({}).output.shell.value).to.match(/^aws ssm start-session --region ap-northeast-1 /);
-    expect(server({ server: { image: "ubuntu-24.04" } }).output).to.have.property("shell");
-    expect(server({ server: { image: "debian-12" } }).output).not.to.have.property("shell");
+  it("is Session Manager, on every system", () => {
+    for (const image of ["al2023", "debian-12", "debian-13", "ubuntu-24.04"]) {
+      expect(server({ server: { image } }).output.shell.value, image).to.match(
+        /^aws ssm start-session --region ap-northeast-1 /,
+      );
+    }
   });
 });
 
@@ -161,14 +177,43 @@ describe("the server's user data", () => {
     expect(text(server({ network: { ipv6: false } }))).to.include("TUNNEL_IPV6=''\n");
   });
 
+  it("says which address is the site's, as Terraform knows it", () => {
+    const address = (settings: object) => /^ *ADDRESS=.*$/m.exec(text(server(settings)))?.[0].trim();
+    expect(address({})).to.equal(`ADDRESS='${ref("aws_eip.address_elastic-ip.public_ip")}'`);
+    expect(address({ elasticIp: "eipalloc-0123456789abcdef0" })).to.equal(
+      `ADDRESS='${ref("data.aws_eip.address_elastic-ip.public_ip")}'`,
+    );
+    expect(address({ elasticIp: false, dns: DNS })).to.equal("ADDRESS=''");
+  });
+
+  it("says what devices may reach", () => {
+    const access = server({
+      access: { defaultGroup: "isolated", isolatedNetworks: ["10.20.0.0/16", "2001:db8::/48"] },
+    });
+    expect(text(json)).to.include("DEFAULT_GROUP='full'\n");
+    expect(text(access)).to.include("DEFAULT_GROUP='isolated'\n");
+    expect(text(access)).to.include("10.20.0.0/16");
+    expect(text(access)).to.include("2001:db8::/48");
+    expect(text(server({ access: { betweenPeers: false } }))).not.to.equal(text(server()));
+  });
+
+  it("opens SSH on the machine where the site opens it, and installs the CloudWatch agent where it is wanted", () => {
+    const ssh = text(server({ network: { adminCidrs: ["203.0.113.7/32"] } }));
+    expect(ssh).to.include("203.0.113.7");
+    const agent = "amazon-cloudwatch-agent";
+    expect(text(server())).not.to.include(agent);
+    expect(text(server({ monitoring: { agent: true } }))).to.include(agent);
+  });
+
   it("fits into EC2's 16 KB when packed, on every system", () => {
     for (const image of ["al2023", "debian-12", "debian-13", "ubuntu-24.04"]) {
       expect(gzipSync(text(server({ server: { image } }))).length, image).to.be.below(16_384);
     }
   });
 
-  it("holds no opening that Terraform would expand", () => {
-    expect(text(json).match(/(^|[^$])\$\{|(^|[^%])%\{/g)).to.equal(null);
+  it("holds no opening that Terraform would expand, but the address", () => {
+    const rest = text(json).replace(ref("aws_eip.address_elastic-ip.public_ip"), "");
+    expect(rest.match(/(^|[^$])\$\{|(^|[^%])%\{/g)).to.equal(null);
   });
 });
 

@@ -124,8 +124,9 @@ describe("what cannot be made again", () => {
         maxAgeDays: 3,
       },
     }),
+    access: site({ access: { defaultGroup: "isolated", betweenPeers: false, isolatedNetworks: ["10.0.0.0/16"] } }),
     functions: site({ functions: { runtime: "nodejs24.x" } }),
-    monitoring: site({ monitoring: { logRetentionDays: 30, emails: ["me@example.com"] } }),
+    monitoring: site({ monitoring: { logRetentionDays: 30, emails: ["me@example.com"], agent: true } }),
     "another site": { sites: { tokyo: {}, berlin: elsewhere("eu-central-1") } },
   };
 

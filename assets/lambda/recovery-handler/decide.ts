@@ -40,7 +40,12 @@ export type Action =
   | { readonly do: "set-pending-tick"; readonly enabled: boolean };
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-const DOOMING_EVENTS = ["EC2 Spot Instance Interruption Warning", "EC2 Instance Rebalance Recommendation"];
+/** The server's own notice repeats what AWS told it, as AWS's events may be lost. */
+const DOOMING_EVENTS: readonly (readonly [source: string, detailType: string])[] = [
+  ["aws.ec2", "EC2 Spot Instance Interruption Warning"],
+  ["aws.ec2", "EC2 Instance Rebalance Recommendation"],
+  ["stingy-vpn", "Server Notice"],
+];
 
 /** Never throws: an event of any shape at least makes the controller look. */
 export function hintOf(event: unknown): Hint {
@@ -51,7 +56,7 @@ export function hintOf(event: unknown): Hint {
   if (source === "stingy-vpn" && detailType === "Tick") return { kind: "tick" };
   const { "instance-id": instanceId } = asRecord(detail);
   if (typeof instanceId !== "string") return { kind: "look" };
-  const doomed = source === "aws.ec2" && typeof detailType === "string" && DOOMING_EVENTS.includes(detailType);
+  const doomed = DOOMING_EVENTS.some(([from, type]) => source === from && detailType === type);
   return { kind: doomed ? "doomed" : "look", instanceId };
 }
 

@@ -194,6 +194,22 @@ describe("recovery-handler: hintOf", () => {
       { kind: "look", instanceId: "i-1" },
     ],
     [
+      "server's own notice of an interruption",
+      { source: "stingy-vpn", "detail-type": "Server Notice", detail: { ...detail, notice: "interruption" } },
+      { kind: "doomed", instanceId: "i-1" },
+    ],
+    [
+      "server's own notice of a rebalance recommendation",
+      { source: "stingy-vpn", "detail-type": "Server Notice", detail: { ...detail, notice: "rebalance" } },
+      { kind: "doomed", instanceId: "i-1" },
+    ],
+    [
+      "server's notice that is not a server's",
+      { source: "aws.ec2", "detail-type": "Server Notice", detail },
+      { kind: "look", instanceId: "i-1" },
+    ],
+    ["server's notice without a server", { source: "stingy-vpn", "detail-type": "Server Notice" }, { kind: "look" }],
+    [
       "state change",
       { source: "aws.ec2", "detail-type": "EC2 Instance State-change Notification", detail },
       { kind: "look", instanceId: "i-1" },

@@ -258,6 +258,21 @@ describe("recovery-handler", () => {
     expect(decisions[0]).to.deep.equal({ do: "promote", instanceId: "i-new" });
   });
 
+  for (const state of ["stood-down", "unhealthy:wg0-up", "unhealthy:ready", "Serving", "ready:yes", ""]) {
+    it(`takes no successor for ready whose state is "${state}"`, async () => {
+      pages = [[old(), successor(state)]];
+      await run(TICK);
+      expect(aws.changes).to.deep.equal([]);
+    });
+  }
+
+  it("starts a successor when the server itself says that AWS takes it back", async () => {
+    pages = [[old()]];
+    const detail = { environment: "prod", site: "tokyo", "instance-id": "i-old", notice: "interruption" };
+    const { decisions } = await run({ source: "stingy-vpn", "detail-type": "Server Notice", detail });
+    expect(decisions.map((action) => action.do)).to.deep.equal(["set-pending-tick", "launch"]);
+  });
+
   it("looks again before the address moves, and changes nothing for a successor that is no longer ready", async () => {
     pages = [[old(), successor("ready")]];
     let looks = 0;

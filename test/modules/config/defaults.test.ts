@@ -20,6 +20,7 @@ const TOKYO = {
     adminCidrs: [],
   },
   tunnel: { ipv4: "10.8.0.0/24", ipv6: "fd53:7469:6e67::/64", listenPort: 51820 },
+  access: { defaultGroup: "full", betweenPeers: true, isolatedNetworks: [] },
   server: {
     instanceTypes: ["t4g.nano"],
     architecture: "arm64",
@@ -31,7 +32,7 @@ const TOKYO = {
   },
   dns: { provider: "none" },
   functions: { runtime: "nodejs22.x" },
-  monitoring: { emails: [], logRetentionDays: 7 },
+  monitoring: { emails: [], logRetentionDays: 7, agent: false },
 };
 const DEFAULTS = {
   environment: "prod",
@@ -123,6 +124,9 @@ describe("every default", () => {
     DEFAULT_ADMIN_CIDRS: inGroup("network", "adminCidrs"),
     DEFAULT_TUNNEL_IPV4: inGroup("tunnel", "ipv4"),
     DEFAULT_LISTEN_PORT: inGroup("tunnel", "listenPort"),
+    DEFAULT_GROUP: inGroup("access", "defaultGroup"),
+    DEFAULT_BETWEEN_PEERS: inGroup("access", "betweenPeers"),
+    DEFAULT_ISOLATED_NETWORKS: inGroup("access", "isolatedNetworks"),
     DEFAULT_INSTANCE_TYPES: inGroup("server", "instanceTypes"),
     DEFAULT_ARCHITECTURE: inGroup("server", "architecture"),
     DEFAULT_IMAGE: inGroup("server", "image"),
@@ -133,6 +137,7 @@ describe("every default", () => {
     DEFAULT_RUNTIME: inGroup("functions", "runtime"),
     DEFAULT_EMAILS: inGroup("monitoring", "emails"),
     DEFAULT_LOG_RETENTION_DAYS: inGroup("monitoring", "logRetentionDays"),
+    DEFAULT_AGENT: inGroup("monitoring", "agent"),
   };
   /** Constants that depend on other settings, or are the default of a whole group. */
   const OTHERWISE_USED = ["DEFAULT_SITE_NAME", "DEFAULT_TUNNEL_IPV6", "DEFAULT_DNS_PROVIDER"];

@@ -3,7 +3,8 @@ import { parseConfig, parseYaml } from "../../../modules/config";
 import { errorOf, problemsOf } from "../../support/config-errors";
 
 const NAMES = "1 to 16 lower-case letters, digits and hyphens, a letter first, no hyphen last";
-const SITE_SETTINGS = "region, storePrefix, protect, elasticIp, network, tunnel, server, dns, functions, monitoring";
+const SITE_SETTINGS =
+  "region, storePrefix, protect, elasticIp, network, tunnel, access, server, dns, functions, monitoring";
 
 const places = (...lines: string[]) => problemsOf(...lines).map(({ at }) => at);
 

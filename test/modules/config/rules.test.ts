@@ -159,6 +159,52 @@ describe("IPv6", () => {
   });
 });
 
+describe("what devices reach", () => {
+  it("is something, for those that name no group", () => {
+    const access = (defaultGroup: string, ...isolatedNetworks: string[]) =>
+      tokyo({ access: { defaultGroup, isolatedNetworks } });
+    expect(access("isolated")).to.deep.equal([
+      [
+        "sites.tokyo.access.defaultGroup",
+        "leaves devices that name no group nothing to reach, as access.isolatedNetworks is empty",
+        "name networks in access.isolatedNetworks, or use internet or full",
+      ],
+    ]);
+    expect(access("isolated", "10.0.0.0/16")).to.deep.equal([]);
+    expect(access("internet")).to.deep.equal([]);
+  });
+
+  it("is no other device, for those in the group isolated", () => {
+    const access = (...isolatedNetworks: string[]) => tokyo({ access: { isolatedNetworks } });
+    expect(access("10.8.0.128/25", "10.0.0.0/16", "fd53:7469:6e67::/64")).to.deep.equal([
+      [
+        "sites.tokyo.access.isolatedNetworks",
+        "names 10.8.0.128/25, fd53:7469:6e67::/64 in the tunnel, and devices of the group isolated never reach other devices",
+        "remove 10.8.0.128/25, fd53:7469:6e67::/64, or put the devices into the group full",
+      ],
+    ]);
+    expect(access("10.0.0.0/8", "10.8.1.0/24", "fd53:7469:6e67:1::/64")).to.deep.equal([]);
+  });
+
+  it("holds no IPv6 network where IPv6 is off", () => {
+    const site = (ipv6: boolean, ...isolatedNetworks: string[]) =>
+      tokyo({ network: { ipv6 }, access: { isolatedNetworks } });
+    const at = "sites.tokyo.access.isolatedNetworks";
+    expect(site(false, "2001:db8::/64", "10.0.0.0/16")).to.deep.equal([
+      [
+        at,
+        "names 2001:db8::/64 although network.ipv6 is off, so no device could reach it",
+        "remove 2001:db8::/64, or turn network.ipv6 on",
+      ],
+    ]);
+    expect(site(false, "2001:db8::/64", "fd00::/64")[0]?.[1]).to.equal(
+      "names 2001:db8::/64, fd00::/64 although network.ipv6 is off, so no device could reach them",
+    );
+    expect(site(true, "2001:db8::/64")).to.deep.equal([]);
+    expect(site(false, "10.0.0.0/16")).to.deep.equal([]);
+  });
+});
+
 describe("the server's architecture", () => {
   const at = "sites.tokyo.server.instanceTypes";
   const server = (architecture: string, ...instanceTypes: string[]) =>

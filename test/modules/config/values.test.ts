@@ -34,6 +34,8 @@ function setting(at: string, value: unknown): object {
 
 const NOT_ITS_OWN = (network: string) => `is not the network's own address: write ${network}`;
 const PUBLIC = "is a public range: clients could not reach the real owner of these addresses";
+const METADATA = (network: string) => `overlaps ${network}, where the server's own credentials can be read`;
+const EVERYTHING = "is everything there is: use the group internet or full for that";
 const ADDRESS = "https://example.com/state/{stack}";
 
 /** Path, a value that passes, then the ones that fail with their problem. `tokyo` is a site, `cloudflare` one with DNS. */
@@ -142,6 +144,14 @@ const TABLE: [at: string, good: unknown, ...bad: [unknown, string][]][] = [
   ["tokyo.tunnel.ipv6", "fd00:0:0:1::/64", ["fd00:0:0:0001::/64", NOT_ITS_OWN("fd00:0:0:1::/64")]],
   ["tokyo.tunnel.listenPort", 1, [0, "is not allowed"], [1.5, "is not a whole number"], ["51820", "is not a number"]],
   ["tokyo.tunnel.listenPort", 65535, [65536, "is not allowed"], [-1, "is not allowed"], [true, "is not a number"]],
+  ["tokyo.access.defaultGroup", "internet", ["all", "is not allowed"], [true, "is not allowed"]],
+  ["tokyo.access.betweenPeers", false, ["no", "is not true or false"]],
+  [
+    "tokyo.access.isolatedNetworks",
+    [],
+    ["10.0.0.0/16", "is not a list"],
+    [["10.0.0.0/16", "10.0.0.0/16"], "names one of them twice"],
+  ],
   [
     "tokyo.server.instanceTypes",
     ["t4g.nano", "t4g.micro"],
@@ -179,6 +189,7 @@ const TABLE: [at: string, good: unknown, ...bad: [unknown, string][]][] = [
     ["me@example.com", "is not a list"],
     [["a@b.cd", "a@b.cd"], "names one of them twice"],
   ],
+  ["tokyo.monitoring.agent", true, ["yes", "is not true or false"]],
   ["tokyo.monitoring.logRetentionDays", 3653, [8, "is not allowed"], ["7", "is not allowed"], [0, "is not allowed"]],
 ];
 
@@ -212,6 +223,29 @@ const LISTS: [at: string, good: unknown[], ...bad: [unknown, string][]][] = [
     ["2001:db8::/48"],
     ["2001:db8::1/48", NOT_ITS_OWN("2001:db8::/48")],
     ["10.0.0.0/33", "is no network"],
+  ],
+  [
+    "tokyo.access.isolatedNetworks",
+    ["198.51.100.7/32"],
+    ["10.0.0.0", "is no network"],
+    ["10.0.3.0/16", NOT_ITS_OWN("10.0.0.0/16")],
+    ["0.0.0.0/0", EVERYTHING],
+    ["10.0.0.0/0", EVERYTHING],
+    ["::/0", EVERYTHING],
+    [5, "is not text"],
+  ],
+  [
+    "tokyo.access.isolatedNetworks",
+    ["169.253.0.0/16"],
+    ["169.254.0.0/16", METADATA("169.254.0.0/16")],
+    ["169.254.169.254/32", METADATA("169.254.0.0/16")],
+    ["168.0.0.0/6", METADATA("169.254.0.0/16")],
+  ],
+  [
+    "tokyo.access.isolatedNetworks",
+    ["fd00:ec1::/32"],
+    ["fd00:ec2::254/128", METADATA("fd00:ec2::/32")],
+    ["fc00::/7", METADATA("fd00:ec2::/32")],
   ],
   [
     "tokyo.server.instanceTypes",
