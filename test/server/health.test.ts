@@ -1,0 +1,647 @@
+import { expect } from "chai";
+import { ADDRESSES, eventually, type ScriptResult, type Server, type Site, startSite } from "./harness";
+
+const REFUSE_SSM = { kind: "refuse", service: "ssm" } as const;
+
+describe("stingy-health", () => {
+  let site: Site;
+  let a: Server;
+  let hanging: Promise<ScriptResult>;
+
+  const health = (): Promise<ScriptResult> => a.run("stingy-health");
+  const repaired = ({ log }: ScriptResult): string[] =>
+    log.filter(({ event }) => event === "repaired").map(({ fields }) => fields.check ?? "");
+  /** What was said of a server, in order, with AWS's answer. */
+  const tagged = (server = a): [string, number][] =>
+    site.aws
+      .called("ec2", "CreateTags")
+      .filter(({ instance }) => instance === server.instanceId)
+      .map(({ body, status }) => [body["Tag.1.Value"], status]);
+  const announced = (server = a) =>
+    site.aws.events
+      .filter(({ detail }) => detail["instance-id"] === server.instanceId)
+      .map((event) => event.detailType);
+  const mark = (name: string): Promise<string> => a.sh(`touch /run/stingy/${name}`);
+  const unmark = (name: string): Promise<string> => a.sh(`rm -f /run/stingy/${name}`);
+  /** A new session, as the old one has ended with the server's interface. */
+  const reconnect = async (name: string): Promise<void> => {
+    await site.client(name).down();
+    await site.client(name).up();
+    await site.client(name).reaches();
+  };
+
+  before(async () => {
+    site = await startSite({
+      servers: 2,
+      peers: ["alice", { name: "bob", group: "internet" }, "carol", "dora"],
+    });
+    a = site.a;
+  });
+  beforeEach(() => {
+    site.aws.calls.length = 0;
+  });
+  afterEach(() => {
+    // The check of egress asks without a signature.
+    expect(site.aws.refused.filter(({ refused }) => refused !== "missing")).to.deep.equal([]);
+  });
+  after(async () => {
+    await site?.stop();
+  });
+
+  describe("at the start", () => {
+    it("is ready only with the clock in sync, then the firewall, then wg0", async () => {
+      const { b } = site;
+      await b.clock.lose();
+      const booting = b.boot();
+      await eventually("sync waits for the clock", () => b.sh("pgrep -f '[c]hronyc waitsync'"), 30_000);
+      expect(await b.sh("nft list chain inet stingy forward")).to.include("policy drop");
+      expect(await b.sh("ls /sys/class/net")).not.to.include("wg0");
+      expect(tagged(b)).to.deep.equal([]);
+      expect(announced(b)).to.deep.equal([]);
+
+      await b.clock.sync();
+      await booting;
+      expect(await b.publicKey()).to.equal(site.keys.publicKey);
+      const said = site.aws.calls.filter(({ instance, service }) => instance === b.instanceId && service !== "ssm");
+      expect(said.map(({ action, body }) => [action, body["Tag.1.Value"] ?? body.Entries[0].DetailType])).to.deep.equal(
+        [
+          ["CreateTags", "ready"],
+          ["PutEvents", "Server Ready"],
+        ],
+      );
+      expect(await b.state()).to.equal("ready");
+    });
+
+    it("brings up firewall, groups and wg0 by itself before it says ready", async () => {
+      const { code, log } = await health();
+      expect(code).to.equal(0);
+      expect(log.filter(({ event }) => event === "repairing").map(({ fields }) => fields.check)).to.include.members([
+        "masquerade",
+      ]);
+      expect(await a.publicKey()).to.equal(site.keys.publicKey);
+      expect(tagged()).to.deep.equal([["ready", 200]]);
+      expect(site.aws.events.map(({ time, instance, ...event }) => event)).to.deep.equal([
+        {
+          source: "stingy-vpn",
+          detailType: "Server Ready",
+          detail: { environment: "prod", site: "tokyo", "instance-id": a.instanceId },
+        },
+      ]);
+      await site.client("alice").up();
+      await site.client("alice").reaches();
+      await site.client("bob").up();
+      await site.client("bob").reaches();
+    });
+
+    it("says nothing again as long as nothing changes", async () => {
+      const first = await health();
+      const second = await health();
+      expect([first.code, second.code]).to.deep.equal([0, 0]);
+      expect([...first.log, ...second.log]).to.deep.equal([]);
+      expect(site.aws.calls.filter(({ service }) => service !== "ssm")).to.deep.equal([]);
+    });
+  });
+
+  describe("repairs", () => {
+    before(async () => {
+      // Twenty seconds, while the rest goes on.
+      const checks = site.b.file("/etc/stingy/checks");
+      site.b.machine.write(
+        "/etc/stingy/checks",
+        `check hangs unfit 'sleep 1234; true' ''\ncheck later report 'false' ''\n${checks}`,
+      );
+      hanging = site.b.run("stingy-health");
+    });
+    afterEach(async () => {
+      // Whatever was repaired, nobody was told.
+      expect(tagged()).to.deep.equal([]);
+      expect(announced()).to.deep.equal([]);
+      expect(await a.state()).to.equal("ready");
+    });
+
+    it("wg0 that is down", async () => {
+      await a.sh("ip link set dev wg0 down");
+      const result = await health();
+      expect(result.code).to.equal(0);
+      expect(repaired(result)).to.deep.equal(["wg0-up"]);
+      expect(await a.sh("ip link show up dev wg0")).to.include("wg0");
+      await reconnect("alice");
+    });
+
+    it("wg0 that is gone", async () => {
+      await a.sh("ip link del wg0");
+      const result = await health();
+      expect(result.code).to.equal(0);
+      expect(repaired(result)).to.deep.equal(["wg0-up"]);
+      await reconnect("alice");
+      await reconnect("bob");
+    });
+
+    it("wg0 with a wrong key", async () => {
+      await a.sh("wg genkey | wg set wg0 private-key /dev/stdin");
+      expect(await a.publicKey()).not.to.equal(site.keys.publicKey);
+      const result = await health();
+      expect(result.code).to.equal(0);
+      expect(repaired(result)).to.deep.equal(["wg0-key"]);
+      expect(await a.publicKey()).to.equal(site.keys.publicKey);
+    });
+
+    for (const key of ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"])
+      it(`${key} that is off`, async () => {
+        await a.sh(`sysctl -qw ${key}=0`);
+        const result = await health();
+        expect(result.code).to.equal(0);
+        expect(repaired(result)).to.deep.equal(["forwarding"]);
+        expect(await a.sh(`sysctl -n ${key}`)).to.equal("1");
+      });
+
+    it("masquerade that was removed", async () => {
+      await a.sh("nft flush chain inet stingy postrouting");
+      const result = await health();
+      expect(result.code).to.equal(0);
+      expect(repaired(result)).to.deep.equal(["masquerade"]);
+      await reconnect("alice");
+      expect((await site.client("alice").http(`http://${ADDRESSES.web}/`)).stdout.trim()).to.equal(site.address);
+    });
+
+    it("masquerade that is there, but not for peers: egress is proved from an address in the tunnel", async () => {
+      // Refused instead of dropped, so that nobody waits for an answer.
+      const { machine } = site.outside;
+      await machine.sh(
+        "ip route add 10.8.0.0/24 via 10.0.1.10; nft 'add element ip elastic public { 10.8.0.1 }; add rule ip elastic ssm ip saddr 10.8.0.1 reject with tcp reset'",
+      );
+      await a.sh(
+        "nft 'flush chain inet stingy postrouting; add rule inet stingy postrouting oifname ens5 ip saddr 10.8.0.128/25 masquerade'",
+      );
+      const result = await health();
+      await machine.sh(
+        "ip route del 10.8.0.0/24; nft 'delete element ip elastic public { 10.8.0.1 }; flush chain ip elastic ssm'",
+      );
+      expect(result.code).to.equal(0);
+      expect(repaired(result)).to.deep.equal(["egress"]);
+      await site.client("alice").reaches();
+    });
+
+    it("a firewall that lets everything through", async () => {
+      await a.sh("nft 'add chain inet stingy forward { policy accept; }'");
+      const result = await health();
+      expect(result.code).to.equal(0);
+      expect(repaired(result)).to.deep.equal(["forward-policy"]);
+      expect(await a.sh("nft list chain inet stingy forward")).to.include("policy drop");
+    });
+
+    it("a firewall that is gone, with every peer's group", async () => {
+      const groups =
+        "for set in full4 full6 internet4 internet6 tunnel4 tunnel6; do nft list set inet stingy $set; done";
+      const before = await a.sh(groups);
+      await a.sh("nft delete table inet stingy");
+      const result = await health();
+      expect(result.code).to.equal(0);
+      expect(repaired(result)).to.deep.equal(["masquerade"]);
+      expect(await a.sh(groups)).to.equal(before);
+      await site.client("alice").reaches();
+      await site.client("bob").reaches();
+    });
+
+    it("a firewall that is gone, with every peer's group, when the store cannot be read", async () => {
+      await site.aws.fail({ kind: "denied", service: "ssm", action: "GetParameters" });
+      await a.sh("nft delete table inet stingy");
+      const result = await health();
+      await site.aws.heal();
+      // Otherwise its next start waits.
+      await a.run("stingy-sync");
+      expect(result.code).to.equal(0);
+      await site.client("alice").reaches();
+      await site.client("bob").reaches();
+    });
+  });
+
+  describe("reports", () => {
+    afterEach(async () => {
+      await site.aws.heal();
+      await a.freeDisk();
+      await a.clock.sync();
+      await a.clock.waitForSync();
+      expect((await health()).code).to.equal(0);
+      expect(await a.state()).to.equal("ready");
+      expect(announced()).to.deep.equal([]);
+    });
+
+    it("egress that is broken, and that it works again", async () => {
+      await site.aws.fail(REFUSE_SSM);
+      const { code, log } = await health();
+      expect(code).to.equal(1);
+      expect(log.filter(({ event }) => event === "check-fails")).to.deep.equal([
+        {
+          script: "stingy-health",
+          level: "error",
+          event: "check-fails",
+          fields: { check: "egress", severity: "unfit" },
+        },
+      ]);
+      expect(await a.state()).to.equal("unhealthy:egress");
+      await site.aws.heal();
+      const healed = await health();
+      expect(healed.code).to.equal(0);
+      expect(healed.log.filter(({ event }) => event === "check-passes").map(({ fields }) => fields)).to.deep.equal([
+        { check: "egress" },
+      ]);
+      expect(tagged()).to.deep.equal([
+        ["unhealthy:egress", 200],
+        ["ready", 200],
+      ]);
+    });
+
+    it("a clock that nobody keeps in sync", async () => {
+      await a.clock.lose();
+      expect((await health()).code).to.equal(1);
+      expect(await a.state()).to.equal("unhealthy:clock-in-sync");
+    });
+
+    it("a clock that is two seconds off", async () => {
+      await a.clock.sync(2);
+      await a.clock.waitForSync();
+      expect((await health()).code).to.equal(1);
+      expect(await a.state()).to.equal("unhealthy:clock-in-sync");
+    });
+
+    it("a full disk", async () => {
+      await a.fillDisk();
+      expect((await health()).code).to.equal(1);
+      expect(await a.state()).to.equal("unhealthy:disk-space");
+    });
+
+    it("the first of what fails, then what is left of it, and each only once", async () => {
+      await a.fillDisk();
+      await a.clock.lose();
+      const first = await health();
+      expect(first.log.filter(({ event }) => event === "check-fails").map(({ fields }) => fields.check)).to.deep.equal([
+        "clock-in-sync",
+        "disk-space",
+      ]);
+      const second = await health();
+      expect(second.code).to.equal(1);
+      expect(second.log.map(({ event }) => event)).not.to.include("check-fails");
+      await a.clock.sync();
+      await a.clock.waitForSync();
+      expect((await health()).code).to.equal(1);
+      expect(tagged()).to.deep.equal([
+        ["unhealthy:clock-in-sync", 200],
+        ["unhealthy:disk-space", 200],
+      ]);
+    });
+
+    it("what is no reason to be replaced in the log only", async () => {
+      await a.sh("cp /run/machine/swaps /run/swaps; : >/run/machine/swaps");
+      const first = await health();
+      const second = await health();
+      await a.sh("cat /run/swaps >/run/machine/swaps");
+      expect([first.code, second.code]).to.deep.equal([0, 0]);
+      const fails = [first, second].map(({ log }) => log.filter(({ event }) => event === "check-fails"));
+      expect(fails.map((lines) => lines.map(({ fields }) => fields))).to.deep.equal([
+        [{ check: "swap", severity: "report" }],
+        [],
+      ]);
+      expect(tagged()).to.deep.equal([]);
+    });
+
+    it("its state again after a try that failed", async () => {
+      await site.aws.fail({ kind: "denied", service: "ec2", action: "CreateTags" });
+      await a.fillDisk();
+      expect((await health()).code).to.equal(1);
+      expect(await a.state()).to.equal("ready");
+      await site.aws.heal();
+      expect((await health()).code).to.equal(1);
+      expect(await a.state()).to.equal("unhealthy:disk-space");
+      await health();
+      expect(tagged()).to.deep.equal([
+        ["unhealthy:disk-space", 403],
+        ["unhealthy:disk-space", 200],
+      ]);
+    });
+
+    it("its state although only that failed: the run has not succeeded", async () => {
+      await site.aws.fail({ kind: "denied", service: "ec2", action: "CreateTags" });
+      await mark("serving");
+      const { code, log } = await health();
+      expect(code).to.equal(1);
+      expect(log.map(({ event }) => event)).to.include("state-not-tagged");
+      await site.aws.heal();
+      await unmark("serving");
+    });
+
+    it("no answer that is none as success", async () => {
+      await site.aws.fail({ kind: "html", service: "ec2", action: "CreateTags", times: 1 });
+      await a.fillDisk();
+      await health();
+      expect(await a.state()).to.equal("unhealthy:disk-space");
+      expect(tagged()).to.deep.equal([
+        ["unhealthy:disk-space", 200],
+        ["unhealthy:disk-space", 200],
+      ]);
+    });
+  });
+
+  describe("stood down", () => {
+    it("says so, and neither checks nor repairs nor publishes", async () => {
+      const calls = a.systemctlCalls.length;
+      await a.sh("ip link set dev wg0 down; sysctl -qw net.ipv4.ip_forward=0");
+      await mark("stood-down");
+      const { code, log } = await health();
+      expect(code).to.equal(0);
+      expect(log.map(({ event }) => event)).to.deep.equal(["state-tagged"]);
+      expect(await a.state()).to.equal("stood-down");
+      expect(a.systemctlCalls.slice(calls)).to.deep.equal([]);
+      expect(await a.sh("sysctl -n net.ipv4.ip_forward")).to.equal("0");
+      expect(await a.sh("ip link show up dev wg0")).to.equal("");
+      expect(site.aws.calls.map(({ action }) => action)).to.deep.equal(["CreateTags"]);
+    });
+
+    it("is fit again when the address has come back", async () => {
+      await unmark("stood-down");
+      await mark("serving");
+      const result = await health();
+      expect(result.code).to.equal(0);
+      expect(repaired(result)).to.deep.equal(["forwarding", "wg0-up"]);
+      expect(await a.state()).to.equal("serving");
+      await unmark("serving");
+      await health();
+      expect(await a.state()).to.equal("ready");
+    });
+  });
+
+  describe("publishes metrics", () => {
+    const published = (): number => site.aws.called("monitoring").length;
+    const counters = async (): Promise<[number, number]> => {
+      const [received = 0, sent = 0] = (await a.sh("cat /sys/class/net/wg0/statistics/{rx,tx}_bytes"))
+        .split("\n")
+        .map(Number);
+      return [received, sent];
+    };
+    /** As if so much time had passed since the last publication. */
+    const wait = (seconds: number): Promise<string> =>
+      a.sh(
+        `read -r at rest </run/stingy/published; echo "$((at - ${seconds})) $rest" >/run/stingy/published.new; mv /run/stingy/published.new /run/stingy/published`,
+      );
+    const values = (): Record<string, number> =>
+      Object.fromEntries(site.aws.metrics.map(({ name, value }) => [name, value]));
+    const restarts = (unit: string, count: number): Promise<string> =>
+      a.sh(`echo ${count} >/run/machine/units/${unit}.service.restarts`);
+
+    /** How many seconds ago peers were last heard of, as nobody can wait for that. */
+    const handshakes = async (ages: Readonly<Record<string, number>>): Promise<void> => {
+      await a.sh("rm -f /usr/local/bin/wg");
+      if (Object.keys(ages).length === 0) return;
+      const changes = Object.entries(ages).map(
+        ([name, age]) => `$1 == "${site.client(name).peer.publicKey}" { $5 = now - ${age} }`,
+      );
+      a.machine.write(
+        "/usr/local/bin/wg",
+        `#!/bin/bash
+export PATH=/usr/bin:/usr/sbin:/bin
+[ "$*" = "show wg0 dump" ] || exec wg "$@"
+wg "$@" | awk -F '\\t' -v OFS='\\t' -v now="$EPOCHSECONDS" '${changes.join(" ")} { print }'
+`,
+        0o755,
+      );
+    };
+
+    before(async () => {
+      await reconnect("alice");
+      await unmark("published");
+      await mark("serving");
+      await restarts("stingy-watch", 2);
+      await restarts("stingy-promote", 1);
+    });
+
+    it("of a server that serves: nine in one call, each with unit and dimensions", async () => {
+      await handshakes({ bob: 170, carol: 300 });
+      const before = await counters();
+      const { code } = await health();
+      await handshakes({});
+      expect(code).to.equal(0);
+      expect(published()).to.equal(1);
+      const { metrics } = site.aws;
+      expect(metrics.map(({ name, unit }) => [name, unit])).to.deep.equal([
+        ["PeersConfigured", "Count"],
+        ["PeersActive", "Count"],
+        ["NewestHandshakeAge", "Seconds"],
+        ["OldestHandshakeAge", "Seconds"],
+        ["BytesIn", "Bytes"],
+        ["BytesOut", "Bytes"],
+        ["Restarts", "Count"],
+        ["DiskUsed", "Percent"],
+        ["MemoryUsed", "Percent"],
+      ]);
+      for (const { namespace, dimensions } of metrics) {
+        expect(namespace).to.equal("StingyVPN");
+        expect(dimensions).to.deep.equal({ Site: "tokyo", Environment: "prod" });
+      }
+      const { NewestHandshakeAge, OldestHandshakeAge, DiskUsed, MemoryUsed, BytesOut, ...exact } = values();
+      expect(exact).to.deep.equal({ PeersConfigured: 4, PeersActive: 2, BytesIn: before[0], Restarts: 3 });
+      expect(NewestHandshakeAge).to.be.within(0, 60);
+      expect(OldestHandshakeAge).to.be.within(300, 302);
+      expect(BytesOut).to.be.within(before[1], before[1] + 500);
+      expect(DiskUsed).to.equal(Number.parseInt(await a.sh("df --output=pcent / | tail -n 1"), 10));
+      expect(MemoryUsed).to.be.within(1, 99);
+    });
+
+    it("at most once in 50 seconds", async () => {
+      await wait(40);
+      expect((await health()).code).to.equal(0);
+      expect(published()).to.equal(0);
+      await wait(10);
+      expect((await health()).code).to.equal(0);
+      expect(published()).to.equal(1);
+    });
+
+    it("with what has been since the last ones", async () => {
+      const before = await counters();
+      await site.client("alice").sh("ping -q -c 10 -i 0.02 -s 1000 10.8.0.1");
+      await restarts("stingy-watch", 5);
+      await wait(50);
+      await health();
+      const after = await counters();
+      // 1,000 bytes of data, 8 of ICMP's header, 20 of IP's.
+      expect(values().BytesIn).to.equal(10 * 1028);
+      expect(values().BytesIn).to.equal(after[0] - before[0]);
+      expect(values().BytesOut).to.equal(after[1] - before[1]);
+      expect(values().Restarts).to.equal(3);
+    });
+
+    it("with what has been since a counter began anew", async () => {
+      await a.sh("ip link del wg0");
+      await a.run("stingy-sync");
+      await site.client("alice").down();
+      await site.client("alice").up();
+      await site.client("alice").sh("until ping -q -c 1 -W 1 -s 1000 10.8.0.1; do :; done");
+      await restarts("stingy-watch", 1);
+      await restarts("stingy-promote", 0);
+      await wait(50);
+      const now = await counters();
+      await health();
+      expect(values().BytesIn).to.equal(now[0]);
+      expect(values().BytesIn).to.be.within(1028, 9 * 1028);
+      expect(values().Restarts).to.equal(1);
+    });
+
+    it("without the age of handshakes that never were", async () => {
+      await site.client("alice").down();
+      await a.sh("ip link del wg0");
+      await a.run("stingy-sync");
+      await wait(50);
+      await health();
+      const { PeersConfigured, PeersActive, ...others } = values();
+      expect([PeersConfigured, PeersActive]).to.deep.equal([4, 0]);
+      expect(others).not.to.have.any.keys("NewestHandshakeAge", "OldestHandshakeAge");
+      await site.client("alice").up();
+      await site.client("alice").reaches();
+    });
+
+    it("with a handshake that has just been, or even a little later by a clock that was set back", async () => {
+      await handshakes({ alice: -2, bob: -2 });
+      await wait(50);
+      const { code } = await health();
+      await handshakes({});
+      expect(code).to.equal(0);
+      const { PeersActive, NewestHandshakeAge, OldestHandshakeAge } = values();
+      expect([PeersActive, NewestHandshakeAge, OldestHandshakeAge]).to.deep.equal([2, 0, 0]);
+    });
+
+    it("of a server that serves though it is unfit", async () => {
+      await a.fillDisk();
+      await wait(50);
+      expect((await health()).code).to.equal(1);
+      expect(await a.state()).to.equal("unhealthy:disk-space");
+      expect(values().DiskUsed).to.equal(100);
+      await a.freeDisk();
+      await health();
+      expect(await a.state()).to.equal("serving");
+    });
+
+    it("in the next run, when they were refused, with nothing lost", async () => {
+      await site.aws.fail({ kind: "denied", service: "monitoring", times: 1 });
+      await wait(50);
+      const before = await counters();
+      await site.client("alice").sh("ping -q -c 1 -s 500 10.8.0.1");
+      const { code, log } = await health();
+      expect(code).to.equal(1);
+      expect(log.map(({ event }) => event)).to.deep.equal(["metrics-not-published"]);
+      expect(site.aws.metrics).to.deep.equal([]);
+      await site.client("alice").sh("ping -q -c 1 -s 500 10.8.0.1");
+      expect((await health()).code).to.equal(0);
+      const after = await counters();
+      expect(values().BytesIn).to.equal(2 * 528);
+      expect(values().BytesIn).to.equal(after[0] - before[0]);
+      expect(tagged()).to.deep.equal([]);
+    });
+
+    it("again, when the answer was empty", async () => {
+      await site.aws.fail({ kind: "empty", service: "monitoring", times: 1 });
+      await wait(50);
+      expect((await health()).code).to.equal(0);
+      expect(published()).to.equal(2);
+      expect(site.aws.metrics.filter(({ name }) => name === "BytesIn")).to.have.length(1);
+    });
+
+    it("not of a server that only waits", async () => {
+      await unmark("serving");
+      await wait(50);
+      expect((await health()).code).to.equal(0);
+      expect(published()).to.equal(0);
+      expect(await a.state()).to.equal("ready");
+    });
+  });
+
+  describe("runs", () => {
+    it("not while another does", async () => {
+      await site.aws.fail({ kind: "hang", service: "ec2", action: "CreateTags", times: 1 });
+      await mark("serving");
+      const first = health();
+      await eventually("the first is at its tag", () => tagged().length > 0, 20_000);
+      const calls = site.aws.calls.length;
+      const second = await health();
+      expect(second.code).to.equal(1);
+      expect(second.log.map(({ event }) => event)).to.deep.equal(["another-health-runs"]);
+      expect(site.aws.calls.length).to.equal(calls);
+      await site.aws.heal();
+      expect((await first).code).to.equal(0);
+      expect(tagged()).to.deep.equal([
+        ["serving", 0],
+        ["serving", 200],
+      ]);
+    });
+
+    it("not without its checks, and leaves the tag alone", async () => {
+      await a.sh("mv /etc/stingy/checks /run/checks");
+      const { code, log } = await health();
+      await a.sh("mv /run/checks /etc/stingy/checks");
+      expect(code).to.equal(1);
+      expect(log).to.deep.equal([
+        { script: "stingy-health", level: "error", event: "unreadable", fields: { file: "/etc/stingy/checks" } },
+      ]);
+      expect(site.aws.calls).to.deep.equal([]);
+    });
+
+    it("on, when a check hangs", async () => {
+      const { code, log } = await hanging;
+      expect(code).to.equal(1);
+      expect(log.filter(({ event }) => event === "check-fails").map(({ fields }) => fields.check)).to.deep.equal([
+        "hangs",
+        "later",
+      ]);
+      expect(await site.b.state()).to.equal("unhealthy:hangs");
+      expect(await site.b.sh("pgrep -f '[s]leep 1234' || true")).to.equal("");
+    });
+  });
+
+  describe("after a reboot", () => {
+    it("announces itself once, and then serves", async () => {
+      await a.reboot();
+      await eventually("it serves", async () => (await a.state()) === "serving");
+      await health();
+      expect(announced()).to.deep.equal(["Server Ready"]);
+      expect(tagged()).to.deep.equal([
+        ["ready", 200],
+        ["serving", 200],
+      ]);
+    });
+
+    it("announces itself only when it is fit, though it has the address, and until the event has been taken", async () => {
+      await a.fillDisk();
+      await a.reboot();
+      await eventually("it has the address", () => a.marked("serving"));
+      expect((await health()).code).to.equal(1);
+      expect(announced()).to.deep.equal([]);
+      expect(tagged()).to.deep.equal([["unhealthy:disk-space", 200]]);
+
+      await a.freeDisk();
+      await site.aws.fail({ kind: "denied", service: "events", times: 1 });
+      const { code, log } = await health();
+      expect(code).to.equal(1);
+      expect(log.map(({ event }) => event)).to.include("event-not-sent");
+      expect(announced()).to.deep.equal([]);
+      expect(await a.state()).to.equal("serving");
+
+      await site.aws.fail({ kind: "entryFailed", service: "events", times: 1 });
+      expect((await health()).code).to.equal(0);
+      await health();
+      expect(announced()).to.deep.equal(["Server Ready"]);
+    });
+
+    it("announces nothing when it has stood down", async () => {
+      await a.fillDisk();
+      await a.reboot();
+      await a.systemctl("stop", "stingy-promote.service", "stingy-watch.service");
+      await a.freeDisk();
+      await unmark("serving");
+      await mark("stood-down");
+      expect((await health()).code).to.equal(0);
+      expect(announced()).to.deep.equal([]);
+      await unmark("stood-down");
+      expect((await health()).code).to.equal(0);
+      expect(announced()).to.deep.equal(["Server Ready"]);
+      expect(await a.state()).to.equal("ready");
+    });
+  });
+});
