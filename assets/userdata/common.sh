@@ -24,7 +24,10 @@ die() { log error "$@"; exit 1; }
 trap 'log error unexpected line "$LINENO" status "$?"' ERR
 
 # The working files are on a tmpfs: secrets in them never reach the disk.
-{ mkdir -p "$run" && work=$(mktemp -d "$run/$name.XXXXXX"); } 2>/dev/null || die no-working-directory path "$run"
+work=$run/$name.$$
+mkdir -p "$work" 2>/dev/null || die no-working-directory path "$run"
+# Those of runs that were killed.
+for old in "$run/$name".[0-9]*; do [[ -e /proc/${old##*.} ]] || rm -rf "$old"; done
 failures=0 calls=0
 [[ ! -s $run/$name.failures ]] || read -r failures <"$run/$name.failures" || true
 finish() {
@@ -55,10 +58,9 @@ need() {
 replace() { cat >"$1.new" && mv -f "$1.new" "$1"; }
 
 settings=/etc/stingy/server.env
-[[ -r $settings ]] || die unreadable file "$settings"
 set -a
 # shellcheck source=/dev/null
-source "$settings"
+source "$settings" 2>/dev/null || die unreadable file "$settings"
 set +a
 : "${TUNNEL_IPV4=}" "${TUNNEL_IPV6=}" "${ADDRESS=}"
 for setting in ENVIRONMENT SITE STORE_PREFIX LISTEN_PORT TUNNEL_IPV4 MTU DEFAULT_GROUP; do
@@ -120,22 +122,27 @@ credentials() {
     read -r expiry access secret session <<<"$answer" && [[ $session ]] && replace "$run/credentials" <<<"$answer"
 }
 # aws_call SERVICE EXPECTED [CURL OPTION]...: posts $work/body. The answer, which must match EXPECTED, is then in
-# $answer; otherwise $problem says why. curl signs: a process of the AWS CLI takes 50 times as long and 60 MB.
+# $answer; otherwise $problem says why. Tries $attempts times, or three. curl signs: a process of the AWS CLI takes 50 times as long and 60 MB.
 aws_call() {
-  local service=$1 expected=$2 attempt status code
+  local service=$1 expected=$2 attempt status code trust
   shift 2
-  for attempt in 1 2 3; do
+  for ((attempt = 1; attempt <= ${attempts-3}; attempt++)); do
     ((attempt == 1)) || pause "$((attempt * attempt - 3)).$((RANDOM % 10))"
     answer='' code=''
     credentials || continue
     : >"$work/answer"
     calls=$((calls + 1))
-    status=$(curl --config - --silent --connect-timeout 5 --max-time 20 --output "$work/answer" --write-out '%{http_code}' \
+    # Reading all authorities takes most of a call's time. The last certificate of a chain that they have verified does for the next calls.
+    trust=(--write-out '%{http_code} %{certs}')
+    [[ ! -s $run/$service.pem ]] || trust=(--write-out '%{http_code}' --cacert "$run/$service.pem")
+    status=$(curl --config - --silent --connect-timeout 5 --max-time 20 --output "$work/answer" "${trust[@]}" \
       --aws-sigv4 "aws:amz:$region:$service" --data-binary @"$work/body" "$@" "https://$service.$region.$domain/" <<END
 user = "$access:$secret"
 header = "X-Amz-Security-Token: $session"
 END
-    ) || { problem="$service cannot be reached (curl's status $?)" && continue; }
+    ) || { problem="$service cannot be reached (curl's status $?)" && rm -f "$run/$service.pem" && continue; }
+    [[ $status != *-----BEGIN* ]] || replace "$run/$service.pem" <<<"-----BEGIN${status##*-----BEGIN}"
+    status=${status%% *}
     { answer=$(<"$work/answer"); } 2>/dev/null
     if [[ $status == 2?? ]]; then
       [[ $answer =~ $expected ]] && return

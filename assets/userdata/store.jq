@@ -77,7 +77,7 @@ def configuration($checked):
 
 # A wg0.conf as people write it: [{section, KEY: [value, …]}], in small letters.
 def sections:
-  reduce (splits("\r?\n") | sub("#.*"; "") | trim | select(. != "")) as $line ([{}];
+  reduce (splits("\n") | sub("#.*"; "") | trim | select(. != "")) as $line ([{}];
     if $line | test("^\\[.*\\]$") then . + [{section: $line | ascii_downcase}]
     else ($line | capture("^(?<key>[^=]*)=?(?<value>.*)$")) as $entry | .[-1][$entry.key | trim | ascii_downcase] += [$entry.value | trim] end);
 def by_hand:

@@ -12,6 +12,10 @@ const PEER_COUNTS = [10, 100, 1000] as const;
 /** A wide tunnel, so that a thousand fit. */
 const TUNNEL = { tunnelIpv4: "10.8.0.1/16" };
 
+const EMPTY = `if key=$(wg show wg0 private-key 2>/dev/null); then
+  printf '[Interface]\\nPrivateKey = %s\\nListenPort = 51820\\n' "$key" >/run/empty && wg syncconf wg0 /run/empty
+fi`;
+
 async function storePeers(site: Site, from: number, to: number): Promise<void> {
   for (let n = from; n < to; n++) {
     const value = {
@@ -36,7 +40,8 @@ async function benchSync(runs: number): Promise<Figure[]> {
       const seconds: number[] = [];
       const calls: number[] = [];
       for (let run = 0; run < runs; run++) {
-        await site.a.sh('wg show wg0 peers 2>/dev/null | while read -r peer; do wg set wg0 peer "$peer" remove; done');
+        // No peer is left, as after a first boot, but wg0 itself is not what is measured.
+        await site.a.sh(EMPTY);
         const { code, milliseconds, log, stderr } = await site.a.run("stingy-sync", { timeoutMs: 120_000 });
         const done = log.find(({ event }) => event === "in-step");
         if (code !== 0 || done?.fields.peers !== String(count)) throw new Error(`sync of ${count} peers: ${stderr}`);

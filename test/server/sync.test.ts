@@ -1,9 +1,11 @@
+import path from "node:path";
 import { expect } from "chai";
 import {
   ADDRESSES,
   type Client,
   eventually,
   keyPair,
+  type Peer,
   type ScriptResult,
   type Server,
   type Site,
@@ -73,23 +75,27 @@ async function reconnects(client: Client): Promise<void> {
 
 /** All of wg0 and the firewall that a configuration decides. */
 const stateOf = (server: Server): Promise<string> =>
-  server.sh("wg showconf wg0; ip -o address show dev wg0; ip route; ip -6 route; nft -s list ruleset");
+  server.sh("wg showconf wg0 | sort; ip -o address show dev wg0; ip route; ip -6 route; nft -s list ruleset");
 
 /**
  * Puts something before each tool that the scripts call: it notes the call in /run/machine/calls, and kills the script, and all
  * that it has started, before the first call that $KILL_BEFORE describes.
  */
 async function watchTools(server: Server): Promise<string> {
-  const tools =
-    "awk base64 cat chronyc cmp curl cut date df flock grep head ip jq mkdir mktemp mv nft rm sed sleep sort systemctl tee timeout touch tr wc wg";
-  await server.sh(`
-    mkdir -p /run/machine/watched
-    for tool in ${tools}; do
-      real=$(command -v $tool) || continue
-      printf '%s\\n' '#!/bin/bash' "printf '%s\\n' \\"$tool \\$*\\" >>/run/machine/calls" \
-        "[[ ! \\\${KILL_BEFORE-} || ! '$tool '\\$* =~ \\$KILL_BEFORE ]] || kill -KILL 0" "exec $real \\"\\$@\\"" >/run/machine/watched/$tool
-      chmod 0755 /run/machine/watched/$tool
-    done`);
+  const tools = "cat chronyc cmp curl date flock grep ip jq mkdir mktemp mv nft rm sed timeout touch tr wg";
+  const found = await server.sh(`for tool in ${tools}; do command -v $tool; done`);
+  for (const real of found.split("\n")) {
+    const tool = path.basename(real);
+    const lines = [
+      "#!/bin/bash",
+      `call="${tool} $*"`,
+      "printf '%s\\n' \"$call\" >>/run/machine/calls",
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's
+      "[[ ! ${KILL_BEFORE-} || ! $call =~ $KILL_BEFORE ]] || kill -KILL 0",
+      `exec ${real} "$@"`,
+    ];
+    server.machine.write(`/run/machine/watched/${tool}`, `${lines.join("\n")}\n`, 0o755);
+  }
   return `/run/machine/watched:${PATH}`;
 }
 
@@ -163,7 +169,7 @@ describe("stingy-sync", () => {
     });
 
     it("leaves no working files behind", async () => {
-      expect(await site.a.sh("find /run /tmp /var/tmp /var/lib/stingy -name 'stingy-sync.??????'")).to.equal("");
+      expect(await site.a.sh("find /run /tmp /var/tmp /var/lib/stingy -type d -name 'stingy-sync.*'")).to.equal("");
     });
 
     it("serves the peers, over both versions of IP", async () => {
@@ -247,6 +253,7 @@ describe("stingy-sync", () => {
   describe("while somebody uses the tunnel", () => {
     let site: Site;
     let server: Server;
+    let bert: Peer;
     before(async () => {
       site = await startSite({ peers: ["anna"] });
       server = await started(site);
@@ -270,7 +277,8 @@ describe("stingy-sync", () => {
     }
 
     it("adds a peer, and nobody else loses a packet", async () => {
-      const result = await underTraffic(() => site.addPeer("bert"));
+      bert = site.newPeer("bert");
+      const result = await underTraffic(() => site.store.put("peers/bert", storedPeer(bert)));
       expect(logged(result, "peers-added")).to.deep.equal([{ count: "1", names: "bert" }]);
       expect(await groupsOf(server, "10.8.0.3")).to.deep.equal(["full"]);
       expect(await groupsOf(server, "fd53::3")).to.deep.equal(["full"]);
@@ -278,26 +286,23 @@ describe("stingy-sync", () => {
     });
 
     it("changes a peer's group, shared key and keepalive, and nobody else loses a packet", async () => {
-      const bert = { ...site.newPeer({ name: "bert", group: "isolated", presharedKey: false, keepalive: 25 }) };
+      const presharedKey = keyPair().privateKey;
       const result = await underTraffic(() =>
-        site.store.put("peers/bert", storedPeer({ ...bert, addresses: ["10.8.0.3", "fd53::3"] })),
+        site.store.put("peers/bert", storedPeer({ ...bert, presharedKey, group: "isolated", keepalive: 25 })),
       );
       expect(logged(result, "peers-changed")).to.deep.equal([{ count: "1", names: "bert" }]);
       expect(await groupsOf(server, "10.8.0.3")).to.deep.equal(["isolated"]);
       expect(await groupsOf(server, "fd53::3")).to.deep.equal(["isolated"]);
       expect((await peersOf(server))[bert.publicKey]).to.deep.equal({
-        presharedKey: "(none)",
+        presharedKey,
         allowed: ["10.8.0.3/32", "fd53::3/128"],
         keepalive: "25",
       });
-      expect(await server.peers()).to.have.length(2);
     });
 
     it("takes away what a peer no longer has", async () => {
-      const bert = { ...site.newPeer({ name: "bert", presharedKey: false, addresses: ["10.8.0.77"] }) };
-      const key = Object.keys(await peersOf(server)).find((name) => name !== site.client("anna").peer.publicKey) ?? "";
-      await underTraffic(() => site.store.put("peers/bert", storedPeer({ ...bert, publicKey: key })));
-      expect((await peersOf(server))[key]).to.deep.equal({
+      await underTraffic(() => site.store.put("peers/bert", { publicKey: bert.publicKey, addresses: ["10.8.0.77"] }));
+      expect((await peersOf(server))[bert.publicKey]).to.deep.equal({
         presharedKey: "(none)",
         allowed: ["10.8.0.77/32"],
         keepalive: "off",
@@ -348,6 +353,32 @@ describe("stingy-sync", () => {
       await site.client("anna").down();
       await site.client("anna").up({ serverPublicKey: publicKey });
       await site.client("anna").reaches();
+    });
+
+    it("waits for one that runs already, so that nothing read earlier is applied later", async () => {
+      const { backend } = site.store;
+      const answer = backend.answer.bind(backend);
+      let release = (): void => undefined;
+      let isHeld = false;
+      backend.answer = async (action, input) => {
+        const result = await answer(action, input);
+        if (action === "GetParametersByPath" && !isHeld) {
+          isHeld = true;
+          await new Promise<void>((resolve) => {
+            release = resolve;
+          });
+        }
+        return result;
+      };
+      const first = sync(server);
+      await eventually("the first has asked for the peers", () => isHeld);
+      const dora = await site.addPeer("dora");
+      const second = sync(server);
+      await eventually("the second waits", () => server.sh("pgrep -xf 'flock -w 120 8'"));
+      release();
+      backend.answer = answer;
+      expect([(await first).code, (await second).code]).to.deep.equal([0, 0]);
+      expect(await server.peers()).to.include(dora.publicKey);
     });
 
     it("counts every call, those that AWS throttled, too", async () => {
@@ -854,14 +885,16 @@ describe("stingy-sync", () => {
     it("makes no wg0 before the clock is in sync, and makes it then", async () => {
       await server.run("stingy-firewall");
       await server.clock.lose();
-      const running = sync(server);
-      const waiting = () => server.sh("pgrep -f 'chronyc waitsync'");
-      await eventually("it waits for the clock", waiting);
+      // What it hears each time it asks.
+      const asks = '#!/bin/bash\nexec stdbuf -oL /usr/bin/chronyc "$@" >/run/machine/tries\n';
+      server.machine.write("/run/machine/told/chronyc", asks, 0o755);
+      const heard = (answer: RegExp) => () => answer.test(server.file("/run/machine/tries"));
+      const running = sync(server, { PATH: `/run/machine/told:${PATH}` });
+      await eventually("it asks whether the clock is in sync", heard(/try: 1, refid: 00000000/));
       expect(await exists(server)).to.equal(false);
-      // It knows the time, but is three seconds off.
+      // In sync, but three seconds off.
       await server.clock.sync(3);
-      await server.clock.waitForSync();
-      await waiting();
+      await eventually("it is not content with that", heard(/(correction: [23]\.\d+.*\n.*\n?){2}/), 20_000);
       expect(await exists(server)).to.equal(false);
       await server.clock.sync();
       const result = await running;
@@ -918,10 +951,13 @@ describe("stingy-sync", () => {
   describe("with 250 peers", () => {
     let site: Site;
     let server: Server;
+    let first: ScriptResult;
     before(async () => {
       site = await startSite({ peers: ["anna"], store: "memory" });
       for (let n = 1; n < 250; n++) await site.addPeer(`peer-${n}`);
-      server = await started(site);
+      server = site.a;
+      await server.run("stingy-firewall");
+      first = await inStep(server);
     });
     after(() => site.stop());
 
@@ -933,6 +969,7 @@ describe("stingy-sync", () => {
       expect(await groupsOf(server, "10.8.0.252")).to.deep.equal([]);
       expect(site.aws.called("ssm", "GetParameters")).to.have.length(1);
       expect(site.aws.called("ssm", "GetParametersByPath")).to.have.length(25);
+      expect(logged(first, "in-step")).to.deep.equal([{ source: "peers", peers: "250", skipped: "0", calls: "26" }]);
     });
 
     it("does everything once when started twice at once", async () => {
@@ -955,17 +992,17 @@ describe("stingy-sync", () => {
   describe("killed at any point", () => {
     let site: Site;
     let server: Server;
-    let path: string;
+    let watched: string;
     before(async () => {
       site = await startSite({ privateKey: false, peers: ["anna"], store: "memory" });
       server = site.a;
-      path = await watchTools(server);
+      watched = await watchTools(server);
       await server.run("stingy-firewall");
     });
     after(() => site.stop());
 
     async function kill(before: string): Promise<void> {
-      const { code, stderr } = await sync(server, { PATH: path, KILL_BEFORE: before });
+      const { code, stderr } = await sync(server, { PATH: watched, KILL_BEFORE: before });
       expect(code, `it is killed before ${before}\n${stderr}`).to.equal(null);
     }
 
@@ -991,12 +1028,9 @@ describe("stingy-sync", () => {
       await anna.reaches();
       const points = [
         "^curl --config",
-        "^jq -n --slurpfile parameters",
         "^timeout 60 wg syncconf",
         "^timeout 60 nft",
-        "^ip link set",
         "^wg pubkey",
-        "^mv -f /run/stingy/public-key.new",
         "^mv -f /run/stingy/config.json.new",
         "^mv -f /var/lib/stingy/config.json.new",
       ];
@@ -1019,6 +1053,15 @@ describe("stingy-sync", () => {
       }
     });
 
+    it("clears away what killed runs have left, and nothing of one that still runs", async () => {
+      const folders =
+        "cd /run/stingy && mkdir -p stingy-sync.1 stingy-sync.4194305 && touch stingy-sync.4194305/config";
+      await server.sh(folders);
+      await inStep(server);
+      const left = await server.sh("cd /run/stingy && ls -d stingy-sync.1 stingy-sync.4194305 2>/dev/null || true");
+      expect(left).to.equal("stingy-sync.1");
+    });
+
     it("leaves the last good configuration to be served, if the store has gone meanwhile", async () => {
       await server.sh("ip link del wg0; rm -rf /run/stingy");
       await kill("^mv -f /run/stingy/config.json.new");
@@ -1034,16 +1077,16 @@ describe("stingy-sync", () => {
     let site: Site;
     let server: Server;
     let secrets: string[];
-    let path: string;
+    let watched: string;
     const said: string[] = [];
     before(async () => {
       site = await startSite({ privateKey: false, peers: ["anna", "bert"] });
       server = site.a;
-      path = await watchTools(server);
+      watched = await watchTools(server);
       await server.sh("touch /run/machine/marker");
       const credentials = server.renewCredentials();
       const run = async (script: string, env: Readonly<Record<string, string>> = {}) => {
-        const { stdout, stderr } = await server.run(script, { ...SYNC, env: { PATH: path, ...env } });
+        const { stdout, stderr } = await server.run(script, { ...SYNC, env: { PATH: watched, ...env } });
         said.push(stdout, stderr);
       };
       await run("stingy-firewall");
@@ -1097,7 +1140,7 @@ describe("stingy-sync", () => {
 
     it("are in no file that others may read, not even after a kill", async () => {
       const folders = "/run /etc /var /root /home /tmp /dev/shm /usr/local";
-      const search = `secrets=$(cat); find ${folders} -newer /run/machine/marker -type f -readable -exec grep -lF "$secrets" {} + || true`;
+      const search = `secrets=$(cat); find ${folders} -xdev -maxdepth 4 -newer /run/machine/marker -type f -readable -exec grep -lF "$secrets" {} + || true`;
       const nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups";
       const input = `${secrets.join("\n")}\n`;
       const quoted = (who: string) => `${who} bash --norc -c '${search}' 2>/dev/null`;

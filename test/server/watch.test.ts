@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import {
+  ADDRESSES,
   type AwsEvent,
   type Call,
   type Client,
@@ -73,7 +74,7 @@ const line = ({ peer }: Client, endpoint: string): string => `${peer.publicKey.s
 /** The device goes on from another port, as behind a NAT that has begun anew. */
 async function roam(client: Client, port: number): Promise<string> {
   await client.sh(`wg set wg0 listen-port ${port}`);
-  await client.reaches();
+  await client.reaches(ADDRESSES.web, WAIT);
   return line(client, `${client.ipv4}:${port}`);
 }
 

@@ -7,8 +7,9 @@ export interface StingyOptions {
 }
 
 const SYNC = "systemctl restart stingy-sync.service";
-// From an address in the tunnel, as the peers' packets are. Without one, curl would take the machine's own.
-const EGRESS = `own=$(ip -o -4 address show dev wg0 | awk '{ sub("/.*", "", $4); print $4; exit }') && [ "$own" ] && curl --silent --output /dev/null --max-time 10 --noproxy '*' --interface "$own" "https://ssm.$region.$domain/"`;
+// From an address in the tunnel, as the peers' packets are; without one, curl would take the machine's own. Two services, as
+// one that is down says nothing of this server, and whoever answers at all proves the way.
+const EGRESS = `own=$(ip -o -4 address show dev wg0 | awk '{ sub("/.*", "", $4); print $4; exit }') && [ "$own" ] && for service in ssm ec2; do curl --silent --insecure --output /dev/null --max-time 5 --noproxy '*' --interface "$own" "https://$service.$region.$domain/" && exit; done; exit 1`;
 
 /** The scripts that make the machine its site's server, and let it heal itself. */
 export function stingy({ listenPort }: StingyOptions): Role {

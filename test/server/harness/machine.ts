@@ -89,7 +89,8 @@ export class Running {
       child.on("exit", (code) => {
         this.alive = false;
         // What a daemon that it has left behind still holds open is not waited for.
-        const late = setTimeout(() => resolve(code), 250);
+        // After a look at what has been said: a test process that is busy may be later than this clock.
+        const late = setTimeout(() => setImmediate(() => resolve(code)), 250);
         child.on("close", () => {
           clearTimeout(late);
           resolve(code);

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
+import { createPrivateKey, createPublicKey, randomBytes } from "node:crypto";
 
 export interface KeyPair {
   readonly privateKey: string;
@@ -28,11 +28,12 @@ export interface Peer extends KeyPair {
 
 /** A key pair, as `wg genkey` and `wg pubkey` make it. */
 export function keyPair(): KeyPair {
-  const { privateKey } = generateKeyPairSync("x25519");
-  return {
-    privateKey: raw(privateKey.export({ format: "jwk" }).d),
-    publicKey: raw(privateKey.export({ format: "jwk" }).x),
-  };
+  // Not generateKeyPairSync: exporting what it made deadlocks now and then, when garbage is collected meanwhile (Node.js 20).
+  const key = randomBytes(32);
+  key[0] = (key[0] ?? 0) & 248;
+  key[31] = ((key[31] ?? 0) & 127) | 64;
+  const privateKey = key.toString("base64");
+  return { privateKey, publicKey: publicKeyOf(privateKey) };
 }
 
 export function publicKeyOf(privateKey: string): string {
