@@ -54,8 +54,8 @@ need() {
   local tool
   for tool in "$@"; do command -v "$tool" >/dev/null || die missing-dependency tool "$tool"; done
 }
-# Writes standard input as a whole or not at all.
-replace() { cat >"$1.new" && mv -f "$1.new" "$1"; }
+# Writes standard input as a whole or not at all. Several scripts may write one file.
+replace() { cat >"$1.new.$$" && mv -f "$1.new.$$" "$1"; }
 
 settings=/etc/stingy/server.env
 set -a
@@ -86,7 +86,7 @@ imds() {
     imds_token || return 1
     # Through standard input, because everyone on the machine can read a command line.
     status=$(curl --silent --max-time 3 --noproxy '*' --output "$work/imds" --write-out '%{http_code}' -H @- \
-      "$metadata/$1" <<<"X-aws-ec2-metadata-token: $token") || return 1
+      "$metadata/$1" <<<"X-aws-ec2-metadata-token: $token") || continue
     case $status in
       200) answer=$(<"$work/imds") && return ;;
       401) rm -f "$run/imds-token" ;;

@@ -65,7 +65,8 @@ export function base({ ipv6 }: BaseOptions): Role {
       {
         name: "clock-in-sync",
         command: `chronyc -c tracking | awk -F, '$NF != "Not synchronised" && $5 < 0.5 && $5 > -0.5 { ok = 1 } END { exit !ok }'`,
-        repair: `systemctl restart ${services.timeSync}`,
+        // It has to ask around before it is sure.
+        repair: `systemctl restart ${services.timeSync} && chronyc waitsync 10 0.5 0 1`,
       },
       {
         name: "disk-space",
@@ -76,7 +77,7 @@ export function base({ ipv6 }: BaseOptions): Role {
         name: "swap",
         command: "grep -q '^/swapfile[[:space:]]' /proc/swaps",
         // The checks run with too few rights for swapon.
-        repair: "systemd-run --quiet --wait swapon /swapfile",
+        repair: "systemd-run --quiet --wait --collect swapon /swapfile",
         severity: "report",
       },
       {

@@ -106,9 +106,9 @@ describe("base", () => {
       const running = updates[distribution].map((timer) => `systemctl is-active --quiet ${timer}`).join(" && ");
       expect(fragment.checks?.map(({ name, severity = "unfit", repair }) => [name, severity, repair])).to.deep.equal([
         ["forwarding", "unfit", "systemctl restart systemd-sysctl"],
-        ["clock-in-sync", "unfit", `systemctl restart ${timeSync[distribution]}`],
+        ["clock-in-sync", "unfit", `systemctl restart ${timeSync[distribution]} && chronyc waitsync 10 0.5 0 1`],
         ["disk-space", "unfit", "journalctl --vacuum-size=20M"],
-        ["swap", "report", "systemd-run --quiet --wait swapon /swapfile"],
+        ["swap", "report", "systemd-run --quiet --wait --collect swapon /swapfile"],
         ["automatic-updates", "report", `systemctl start ${updates[distribution].join(" ")}`],
       ]);
       expect(commandOf(fragment, "automatic-updates")).to.equal(running);
