@@ -192,13 +192,11 @@ say_state() {
   fi
 } 9>"$run/state.lock"
 # load FILE: sets $origin, $key, $wg, $nft, $links and whatever else a configuration of store.jq's says in words.
-# shellcheck disable=SC2034
 load() {
   local values
-  values=$(jq -r 'to_entries[] | select(.value | scalars) | "\(.key)=\(.value | @sh)"' "$1" 2>/dev/null) && [[ $values ]] && missing='' refused='' && eval "$values"
+  values=$(jq -r 'to_entries[] | select(.value | scalars) | "\(.key)=\(.value | @sh)"' "$1" 2>/dev/null) && [[ $values ]] && links='' mtu=$MTU && eval "$values"
 }
 # Up, with the loaded addresses and routes, some of which the kernel drops when it goes down.
-# shellcheck disable=SC2154
 raise_wg0() {
   local what value error
   ip link set dev wg0 mtu "$mtu" up || { problem='wg0 cannot go up' && return 1; }

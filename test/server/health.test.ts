@@ -377,7 +377,8 @@ describe("stingy-health", () => {
       expect(a.systemctlCalls.slice(calls)).to.deep.equal([]);
       expect(await a.sh("sysctl -n net.ipv4.ip_forward")).to.equal("0");
       expect(await a.sh("ip link show up dev wg0")).to.equal("");
-      expect(site.aws.calls.map(({ action }) => action)).to.deep.equal(["CreateTags"]);
+      const own = site.aws.calls.filter(({ instance }) => instance === a.instanceId);
+      expect(own.map(({ action }) => action)).to.deep.equal(["CreateTags"]);
     });
 
     it("is fit again when the address has come back", async () => {
@@ -413,7 +414,9 @@ describe("stingy-health", () => {
 
     /** How many seconds ago peers were last heard of, as nobody can wait for that. */
     const handshakes = async (ages: Readonly<Record<string, number>>): Promise<void> => {
-      await a.sh("rm -f /usr/local/bin/wg");
+      await a.sh(
+        "[ -e /run/machine/wg ] || cp /usr/local/bin/wg /run/machine/wg; cp /run/machine/wg /usr/local/bin/wg",
+      );
       if (Object.keys(ages).length === 0) return;
       const changes = Object.entries(ages).map(
         ([name, age]) => `$1 == "${site.client(name).peer.publicKey}" { $5 = now - ${age} }`,
@@ -421,9 +424,8 @@ describe("stingy-health", () => {
       a.machine.write(
         "/usr/local/bin/wg",
         `#!/bin/bash
-export PATH=/usr/bin:/usr/sbin:/bin
-[ "$*" = "show wg0 dump" ] || exec wg "$@"
-wg "$@" | awk -F '\\t' -v OFS='\\t' -v now="$EPOCHSECONDS" '${changes.join(" ")} { print }'
+[ "$*" = "show wg0 dump" ] || exec /run/machine/wg "$@"
+/run/machine/wg "$@" | awk -F '\\t' -v OFS='\\t' -v now="$EPOCHSECONDS" '${changes.join(" ")} { print }'
 `,
         0o755,
       );
@@ -461,11 +463,13 @@ wg "$@" | awk -F '\\t' -v OFS='\\t' -v now="$EPOCHSECONDS" '${changes.join(" ")}
         expect(namespace).to.equal("StingyVPN");
         expect(dimensions).to.deep.equal({ Site: "tokyo", Environment: "prod" });
       }
-      const { NewestHandshakeAge, OldestHandshakeAge, DiskUsed, MemoryUsed, BytesOut, ...exact } = values();
-      expect(exact).to.deep.equal({ PeersConfigured: 4, PeersActive: 2, BytesIn: before[0], Restarts: 3 });
+      const after = await counters();
+      const { NewestHandshakeAge, OldestHandshakeAge, DiskUsed, MemoryUsed, BytesIn, BytesOut, ...exact } = values();
+      expect(exact).to.deep.equal({ PeersConfigured: 4, PeersActive: 2, Restarts: 3 });
+      expect(BytesIn).to.be.within(before[0], after[0]).and.to.be.greaterThan(0);
       expect(NewestHandshakeAge).to.be.within(0, 60);
       expect(OldestHandshakeAge).to.be.within(300, 302);
-      expect(BytesOut).to.be.within(before[1], before[1] + 500);
+      expect(BytesOut).to.be.within(before[1], after[1]).and.to.be.greaterThan(0);
       expect(DiskUsed).to.equal(Number.parseInt(await a.sh("df --output=pcent / | tail -n 1"), 10));
       expect(MemoryUsed).to.be.within(1, 99);
     });

@@ -269,7 +269,7 @@ describe("stingy-sync", () => {
       await change();
       const result = await inStep(server);
       const { sent, lost } = await flood.stop();
-      expect(sent).to.be.greaterThan(50);
+      expect(sent).to.be.greaterThan(10);
       expect(lost, "packets of anna lost").to.equal(0);
       const line = before.split("\n").find((text) => text.startsWith(site.client("anna").peer.publicKey));
       expect(await server.sh("wg show wg0 latest-handshakes")).to.include(line);
@@ -374,9 +374,12 @@ describe("stingy-sync", () => {
       await eventually("the first has asked for the peers", () => isHeld);
       const dora = await site.addPeer("dora");
       const second = sync(server);
-      await eventually("the second waits", () => server.sh("pgrep -xf 'flock -w 120 8'"));
-      release();
-      backend.answer = answer;
+      try {
+        await eventually("the second waits", () => server.sh("pgrep -xf 'flock -w 120 8'"));
+      } finally {
+        backend.answer = answer;
+        release();
+      }
       expect([(await first).code, (await second).code]).to.deep.equal([0, 0]);
       expect(await server.peers()).to.include(dora.publicKey);
     });

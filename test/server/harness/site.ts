@@ -92,10 +92,13 @@ export class Site {
       ...options.bootstrap,
     };
     const parameters = options.store === "memory" ? new MemoryParameters(region) : new MotoParameters(moto, region);
+    // moto keeps one store for all sites of a run: what another has left would be taken for this one's.
+    const store = new Store(parameters, bootstrap.storePrefix);
+    if (options.store !== "memory") for (const name of await store.names()) await store.delete(name);
     const outside = await Outside.start(hopLimit);
     const setNetwork = outside.setNetwork.bind(outside);
     const aws = await Aws.start({ region, domain, folder: outside.folder, moto, parameters, setNetwork });
-    const site = new Site(options, outside, aws, new Store(parameters, bootstrap.storePrefix), bootstrap);
+    const site = new Site(options, outside, aws, store, bootstrap);
     Site.all.add(site);
     try {
       await site.build(moto, region, domain);
