@@ -2,21 +2,17 @@
 export type Syntax = "shell" | "quoted";
 
 /**
- * A script without its blank lines and its lines of mere comment, which a reviewer needs and a server does not. The
- * first line and the first comment that says what the script is stay; text in quotes and here-documents is not touched.
+ * A script without its blank lines and its lines of mere comment, which a reader of assets/userdata needs and a server does
+ * not: they would take an eighth of the user data. Text in quotes and here-documents is not touched; quotes
+ * inside a quoted `$(…)` that go over lines are not understood.
  */
 export function withoutComments(text: string, syntax: Syntax): string {
   const state: State = { quote: undefined, documents: [] };
-  let described = false;
   const kept = text.split("\n").filter((line, index) => {
     const inText = state.quote !== undefined || state.documents.length > 0;
     read(line, syntax, state);
     if (inText || (index === 0 && line.startsWith("#!"))) return true;
-    if (line.trim() === "") return false;
-    if (!/^\s*#/.test(line)) return true;
-    const describes = !described && !/^\s*#\s*shellcheck\s/.test(line);
-    described ||= describes;
-    return describes;
+    return !/^\s*(#|$)/.test(line);
   });
   return `${kept.join("\n")}\n`;
 }

@@ -24,8 +24,9 @@ describe("a boot", () => {
       const events = await Promise.all(
         running.map(async (script) => {
           await script.waitForLog(script.script === "stingy-watch" ? "watching" : "waiting");
+          const { log } = script;
           await script.stop();
-          return script.log;
+          return log;
         }),
       );
       const errors = [...(await firewall).log, ...sync.log, ...events.flat()].filter(({ level }) => level === "error");

@@ -116,7 +116,7 @@ describe("stingy-sync", () => {
       expect(puts).to.deep.equal([
         { Name: "/stingy-vpn/prod/wireguard-private-key", Type: "SecureString", Overwrite: false },
       ]);
-      expect(logged(first, "key-made")).to.have.length(1);
+      expect(logged(first, "key-stored")).to.have.length(1);
     });
 
     it("has wg0 up with that key, the site's addresses, port and MTU, and every peer", async () => {
@@ -149,7 +149,7 @@ describe("stingy-sync", () => {
         "ssm PutParameter",
         "ssm GetParameters",
       ]);
-      expect(first.log.map(({ event }) => event)).to.deep.equal(["key-made", "wg0-made", "peers-added", "in-step"]);
+      expect(first.log.map(({ event }) => event)).to.deep.equal(["key-stored", "wg0-made", "peers-added", "in-step"]);
       expect(logged(first, "peers-added")).to.deep.equal([{ count: "2", names: "anna bert" }]);
       expect(logged(first, "in-step")).to.deep.equal([{ source: "peers", peers: "2", skipped: "0", calls: "4" }]);
     });
@@ -231,7 +231,7 @@ describe("stingy-sync", () => {
             .flatMap(({ log }) => log.map(({ event }) => event))
             .filter((event) => /^key/.test(event))
             .sort(),
-        ).to.deep.equal(["key-made", "key-of-another-server"]);
+        ).to.deep.equal(["key-of-another-server", "key-stored"]);
         const stored = (
           await answer("GetParameter", {
             Name: "/stingy-vpn/prod/wireguard-private-key",
@@ -352,6 +352,14 @@ describe("stingy-sync", () => {
       expect(server.file("/run/stingy/public-key")).to.equal(`${publicKey}\n`);
       await site.client("anna").down();
       await site.client("anna").up({ serverPublicKey: publicKey });
+      await site.client("anna").reaches();
+    });
+
+    it("puts back a private key that the store has lost, as another would cut everybody off", async () => {
+      const before = await server.sh("wg show wg0 private-key");
+      await site.store.delete("wireguard-private-key");
+      expect(logged(await inStep(server), "key-stored")).to.have.length(1);
+      expect(await site.store.get("wireguard-private-key")).to.equal(before);
       await site.client("anna").reaches();
     });
 
