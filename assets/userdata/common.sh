@@ -54,6 +54,11 @@ need() {
   local tool
   for tool in "$@"; do command -v "$tool" >/dev/null || die missing-dependency tool "$tool"; done
 }
+# Sets $interface, which the default route goes through.
+find_interface() {
+  interface=$(ip -o route show default | sed -n 's/.* dev \([^ ]*\).*/\1/p;q')
+  [[ $interface =~ ^[A-Za-z0-9_.-]+$ ]] || die no-default-route
+}
 # Writes standard input as a whole or not at all. Several scripts may write one file.
 replace() { cat >"$1.new.$$" && mv -f "$1.new.$$" "$1"; }
 

@@ -12,6 +12,9 @@ import { stingy } from "./roles/stingy";
 import { wireguard } from "./roles/wireguard";
 import { assertSize } from "./size";
 
+/** Of all metrics that the server publishes, its agent's as well as health's. */
+export const METRICS_NAMESPACE = "StingyVPN";
+
 export interface ServerBootstrapOptions extends SiteOptions {
   readonly distribution: Distribution;
   /** Whether peers of the group full reach each other. */
@@ -35,7 +38,7 @@ export function serverBootstrap(options: ServerBootstrapOptions): Bootstrap {
     ...(options.cloudwatchAgent
       ? [
           cloudwatchAgent({
-            namespace: "StingyVPN",
+            namespace: METRICS_NAMESPACE,
             dimensions: { Site: options.site, Environment: options.environment },
           }),
         ]

@@ -1,3 +1,4 @@
+import { METRICS_NAMESPACE } from "../bootstrap";
 import { type Statement, stringEquals } from "../iam";
 import { parameterArn, STORE } from "../store";
 
@@ -10,9 +11,6 @@ export interface ServerPolicyProps {
   /** Whether the site has an Elastic IP. A server without one reads in the store whether it is the one that serves. */
   readonly elasticIp: boolean;
 }
-
-/** The one namespace of the server's metrics. */
-const METRICS_NAMESPACE = "StingyVPN";
 
 /**
  * What the server itself may do: read its own keys and peers, make its key once, keep its peers' endpoints for its

@@ -35,7 +35,7 @@ export function stingy({ listenPort }: StingyOptions): Role {
         command: '[ -s /run/stingy/public-key ] && [ "$(wg show wg0 public-key)" = "$(cat /run/stingy/public-key)" ]',
         repair: SYNC,
       },
-      { name: "egress", command: EGRESS, repair: "systemctl restart stingy-firewall.service" },
+      { name: "egress", command: EGRESS, repair: "systemctl restart stingy-firewall.service stingy-sync.service" },
     ],
     ports: [{ protocol: "udp", port: listenPort }],
     requires: ["site", "forwarding", "time-sync", "wireguard", "firewall"],

@@ -338,6 +338,70 @@ describe("stingy", () => {
   }
 });
 
+describe("the server's units", () => {
+  const [firewallUnit] =
+    on("debian", firewall({ listenPort: 51820, betweenPeers: true, isolatedNetworks: [], open: [] })).units ?? [];
+  const units = [firewallUnit, ...(on("debian", stingy({ listenPort: 51820 })).units ?? [])];
+  const settings = (text = "") => text.split("\n").filter((line) => /^\w+=/.test(line));
+  const unit = (name: string) => settings(units.find((candidate) => candidate?.name === name)?.content);
+
+  it("may do nothing but change the network and write two folders, in little memory", () => {
+    const sandbox = settings(
+      contentOf(on("debian", site(SITE)), "/etc/systemd/system/stingy-.service.d/50-sandbox.conf"),
+    );
+    expect(sandbox).to.include.members([
+      "CapabilityBoundingSet=CAP_NET_ADMIN",
+      "NoNewPrivileges=yes",
+      "ProtectSystem=strict",
+      "ProtectHome=yes",
+      "ProtectKernelTunables=yes",
+      "ProtectKernelModules=yes",
+      "PrivateDevices=yes",
+      "PrivateTmp=yes",
+      "MemoryDenyWriteExecute=yes",
+      "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
+      "SystemCallFilter=@system-service",
+      "RuntimeDirectory=stingy",
+      "RuntimeDirectoryMode=0700",
+      // One unit that stops must not take the others' state away.
+      "RuntimeDirectoryPreserve=yes",
+      "StateDirectory=stingy",
+      "StateDirectoryMode=0700",
+      "UMask=0077",
+      "MemoryMax=96M",
+      "KillMode=mixed",
+    ]);
+    const own = units.flatMap((candidate) => settings(candidate?.content));
+    // What frees the disk has to write where the journals are.
+    expect(own.filter((line) => /^(Read|Private|Protect|Cap|Ambient|User)/.test(line))).to.deep.equal([
+      "ReadWritePaths=-/var/log/journal",
+    ]);
+  });
+
+  it("start in the order in which each needs the one before: firewall, wg0, health; and time before wg0", () => {
+    expect(unit("stingy-firewall.service")).to.include("After=network-online.target");
+    expect(unit("stingy-sync.service")).to.include(
+      "After=network-online.target time-sync.target stingy-firewall.service",
+    );
+    expect(unit("stingy-promote.service")).to.include("After=network-online.target stingy-firewall.service");
+    expect(unit("stingy-health.service")).to.include("After=network-online.target stingy-sync.service");
+  });
+
+  it("are tried again when they fail, for ever, and those that watch whatever ends them", () => {
+    for (const name of ["stingy-firewall", "stingy-sync", "stingy-health"]) {
+      expect(unit(`${name}.service`), name).to.include.members(["Restart=on-failure", "StartLimitIntervalSec=0"]);
+    }
+    for (const name of ["stingy-watch", "stingy-promote"]) {
+      expect(unit(`${name}.service`), name).to.include.members(["Restart=always", "StartLimitIntervalSec=0"]);
+    }
+  });
+
+  it("look at the store every five minutes and at themselves every minute", () => {
+    expect(unit("stingy-sync.timer")).to.include("OnUnitActiveSec=5min");
+    expect(unit("stingy-health.timer")).to.include.members(["OnUnitActiveSec=1min", "AccuracySec=1s"]);
+  });
+});
+
 describe("stingy's checks, against what the tools say", () => {
   const check = (name: string) => commandOf(on("debian", stingy({ listenPort: 51820 })), name);
   const UP = "5: wg0    inet 10.8.0.1/24 scope global wg0\\       valid_lft forever preferred_lft forever";
