@@ -39,6 +39,9 @@ ${sections(jsonSchema() as SchemaNode, "", "Top level").join("\n\n")}
 - A site has an Elastic IP, a DNS name, or both.
 - \`network.ipv6: false\` goes with no \`tunnel.ipv6\`, no AAAA record and no IPv6 network in \`access.isolatedNetworks\`.
 - \`access.defaultGroup: isolated\` needs something in \`access.isolatedNetworks\`, and nothing there is in the tunnel.
+- A \`server.maintenanceWindow\` is at least 30 minutes long; where \`to\` is before \`from\` it goes on past midnight and
+  belongs to the day it begins on.
+- \`schedule.pause\` and \`schedule.resume\` are not the same.
 - \`nodejs24.x\` needs AWS provider 6.21 or later.
 `;
 }
@@ -52,7 +55,7 @@ function sections(node: SchemaNode, at: string, title: string): string[] {
       : [
           [
             `## ${title}`,
-            ...(node.description ? [node.description] : []),
+            ...(node.description ? [withReason(node)] : []),
             ...(leaves.length === 0
               ? []
               : [
@@ -84,6 +87,11 @@ function sections(node: SchemaNode, at: string, title: string): string[] {
       return sections(property, path, `\`${path}\``);
     }),
   ];
+}
+
+/** A group that may be left out says what happens then. */
+function withReason({ description = "", "x-reason": reason }: SchemaNode): string {
+  return reason === undefined ? description : `${description} Default: ${reason}.`;
 }
 
 function isGroup(node: SchemaNode): boolean {

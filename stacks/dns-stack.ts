@@ -13,6 +13,7 @@ export interface DnsStackProps extends SiteStackProps {
 /** The site's name at Cloudflare. The provider takes its token from CLOUDFLARE_API_TOKEN. */
 export class DnsStack extends SiteStack {
   readonly serverName: ServerName;
+  readonly settings: CloudflareSettings;
 
   constructor(scope: Construct, props: DnsStackProps) {
     super(scope, "dns", props);
@@ -20,6 +21,7 @@ export class DnsStack extends SiteStack {
     this.addDependency(props.server);
     new CloudflareProvider(this, "cloudflare", {});
     this.pinProvider("cloudflare");
+    this.settings = props.dns;
     const { name, zone, zoneId, records } = props.dns;
     this.serverName = new ServerName(this, "name", {
       name,

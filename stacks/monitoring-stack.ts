@@ -28,6 +28,8 @@ export class MonitoringStack extends SiteStack {
     const alarms = new SiteAlarms(this, "alarms", {
       ...watched,
       name: this.prefix,
+      environment: this.site.environment,
+      site: this.site.name,
       topicArn: topic.arn,
       deadLetterQueue: deadLetterQueue.queueName,
     });

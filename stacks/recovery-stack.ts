@@ -1,11 +1,11 @@
 import { ArchiveProvider } from "@cdktf/provider-archive/lib/provider";
 import { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-identity";
 import { LambdaInvocation } from "@cdktf/provider-aws/lib/lambda-invocation";
-import { Fn } from "cdktf";
+import { Fn, Token } from "cdktf";
 import type { Construct } from "constructs";
 import type { Bundles } from "../modules/lambda";
 import { NodeFunction } from "../modules/lambda";
-import { controllerPolicy, DeadLetterQueue, Trigger, type TriggerProps } from "../modules/recovery";
+import { controllerPolicy, DeadLetterQueue, OperatingHours, Trigger, type TriggerProps } from "../modules/recovery";
 import { ownedParameter, parameterArn, STORE } from "../modules/store";
 import type { DnsStack } from "./dns-stack";
 import type { NetworkStack } from "./network-stack";
@@ -50,14 +50,20 @@ export class RecoveryStack extends SiteStack {
       initial: "running",
       protect,
     });
+    const launches = ownedParameter(this, "launches", {
+      name: `${storePrefix}/${STORE.launches}`,
+      description: "What the controller remembers of its launches",
+      initial: "none",
+      protect,
+    });
     this.ddnsUpdater = props.dns && this.createDdnsUpdater(props.dns, account);
     this.controller = this.createController(account);
     const triggers = this.createTriggers();
     this.deadLetterQueue.acceptFrom(Object.values(triggers).map(({ ruleArn }) => ruleArn));
     this.interruptionRule = triggers.interruption.ruleName;
 
-    // Tells the controller of a new site, template or DNS record; on destroy it comes first and drains the site.
-    new LambdaInvocation(this, "converge", {
+    // Tells the controller of a new site, template or DNS record; on destroy it drains the site before anything it needs goes.
+    const converge = new LambdaInvocation(this, "converge", {
       functionName: this.controller.functionName,
       lifecycleScope: "CRUD",
       input: Fn.jsonencode({
@@ -69,8 +75,18 @@ export class RecoveryStack extends SiteStack {
           ...(props.dns ? { records: props.dns.serverName.recordIds } : {}),
         },
       }),
-      dependsOn: [desiredState, ...Object.values(triggers).flatMap(({ ready }) => [...ready])],
+      dependsOn: [desiredState, launches, ...Object.values(triggers).flatMap(({ ready }) => [...ready])],
     });
+    if (this.site.schedule) {
+      new OperatingHours(this, "schedule", {
+        ...this.site.schedule,
+        name: this.prefix,
+        account,
+        functionArn: this.controller.arn,
+        deadLetterQueueArn: this.deadLetterQueue.arn,
+        drain: converge,
+      });
+    }
     this.output(
       "desired-state-parameter",
       desiredState.name,
@@ -89,29 +105,36 @@ export class RecoveryStack extends SiteStack {
 
   private createController(account: string): NodeFunction {
     const { network, server } = this.props;
-    const { region, environment, storePrefix } = this.site;
-    const { instanceTypes, onDemandFallback, spotMaxPrice, maxAgeDays } = this.site.server;
+    const { region, environment, storePrefix, functions } = this.site;
+    const { instanceTypes, onDemandFallback, spotAttempts, spotMaxPrice, maxAgeDays, rebalance, maintenanceWindow } =
+      this.site.server;
     return new NodeFunction(this, "recovery-handler", {
       ...CONTROLLER,
       name: `${this.prefix}-recovery-handler`,
       description: "Keeps exactly one server serving",
       bundle: this.props.bundles["recovery-handler"],
-      runtime: this.site.functions.runtime,
+      runtime: functions.runtime,
       logRetentionDays: this.site.monitoring.logRetentionDays,
       deadLetterQueueArn: this.deadLetterQueue.arn,
+      ...(functions.reservedConcurrency === undefined ? {} : { reservedConcurrency: functions.reservedConcurrency }),
       environment: {
         ENVIRONMENT: environment,
         SITE: this.site.name,
         STORE_PREFIX: storePrefix,
         LAUNCH_TEMPLATE_ID: server.launchTemplateId,
+        LAUNCH_TEMPLATE_VERSION: Token.asString(server.launchTemplateVersion),
         SUBNET_IDS: network.subnetIds.join(","),
         INSTANCE_TYPES: instanceTypes.join(","),
         ALLOCATION_ID: server.address?.allocationId ?? "",
+        IMAGE_PARAMETER: server.imageParameter ?? "",
         DDNS_FUNCTION: this.ddnsUpdater?.functionName ?? "",
         PENDING_TICK_RULE: this.pendingTickRule,
         ON_DEMAND_FALLBACK: onDemandFallback,
+        SPOT_ATTEMPTS: String(spotAttempts),
         SPOT_MAX_PRICE: spotMaxPrice === undefined ? "" : String(spotMaxPrice),
         MAX_AGE_DAYS: String(maxAgeDays),
+        REBALANCE: rebalance,
+        MAINTENANCE_WINDOW: maintenanceWindow === undefined ? "" : JSON.stringify(maintenanceWindow),
         LOG_LEVEL,
       },
       statements: controllerPolicy({
@@ -132,8 +155,8 @@ export class RecoveryStack extends SiteStack {
     });
   }
 
-  private createDdnsUpdater({ serverName }: DnsStack, account: string): NodeFunction {
-    const { region, storePrefix } = this.site;
+  private createDdnsUpdater({ serverName, settings }: DnsStack, account: string): NodeFunction {
+    const { region, environment, storePrefix } = this.site;
     return new NodeFunction(this, "ddns-updater", {
       ...DDNS_UPDATER,
       name: `${this.prefix}-ddns-updater`,
@@ -143,10 +166,15 @@ export class RecoveryStack extends SiteStack {
       logRetentionDays: this.site.monitoring.logRetentionDays,
       deadLetterQueueArn: this.deadLetterQueue.arn,
       environment: {
+        ENVIRONMENT: environment,
+        SITE: this.site.name,
         STORE_PREFIX: storePrefix,
         CLOUDFLARE_ZONE_ID: serverName.zoneId,
+        DNS_NAME: settings.name,
+        DNS_RECORDS: settings.records.join(","),
         CLOUDFLARE_RECORD_ID: serverName.recordIds.A ?? "",
         CLOUDFLARE_RECORD_ID_V6: serverName.recordIds.AAAA ?? "",
+        ADDRESS: this.props.server.address?.publicIp ?? "",
         LOG_LEVEL,
       },
       statements: [
@@ -169,7 +197,7 @@ export class RecoveryStack extends SiteStack {
   }
 
   private createTriggers() {
-    const tick = { source: "stingy-vpn", "detail-type": "Tick" };
+    const tick = (detailType: string) => ({ source: "stingy-vpn", "detail-type": detailType });
     const trigger = (id: string, props: Pick<TriggerProps, "description" | "when" | "input" | "switched">) =>
       new Trigger(this, id, {
         ...props,
@@ -209,12 +237,12 @@ export class RecoveryStack extends SiteStack {
       tick: trigger("tick", {
         description: "A look at the site, whatever happened",
         when: { schedule: "rate(5 minutes)" },
-        input: tick,
+        input: tick("Tick"),
       }),
       pendingTick: trigger("pending-tick", {
         description: "A closer look while a successor is pending; the controller switches it",
         when: { schedule: "rate(1 minute)" },
-        input: tick,
+        input: tick("Pending Tick"),
         switched: true,
       }),
     };

@@ -1,5 +1,7 @@
 /** Every default of the configuration, once, with its reason. The reference in docs/configuration.md is made from these. */
 
+import { DAYS, type Day } from "../../assets/lambda/recovery-handler/maintenance";
+
 export interface Default<T> {
   readonly value: T;
   readonly reason: string;
@@ -111,12 +113,36 @@ export const DEFAULT_ON_DEMAND_FALLBACK: Default<"never" | "after-failures" | "a
   reason: "a VPN that is up for a few cents more is better than one that is down",
 };
 
+export const DEFAULT_SPOT_ATTEMPTS: Default<number> = {
+  value: 2,
+  reason: "one refusal may be a passing shortage; every further one is another minute without a VPN",
+};
+
 export const SPOT_MAX_PRICE_REASON =
   "left out, the limit is the on-demand price; a lower limit only brings more interruptions";
 
 export const DEFAULT_MAX_AGE_DAYS: Default<number> = {
   value: 14,
   reason: "a replacement starts from the newest patched image, so age is the patching policy",
+};
+
+export const DEFAULT_REBALANCE: Default<"replace" | "ignore"> = {
+  value: "replace",
+  reason:
+    "the two minutes' warning is best effort and a server needs about as long to start; moving early costs nobody more than a moment",
+};
+
+export const DEFAULT_WINDOW_DAYS: Default<Day[]> = {
+  value: [...DAYS],
+  reason: "a window of a few hours every night is what most people mean",
+};
+
+export const MAINTENANCE_WINDOW_REASON =
+  "left out, at any time, as a replacement interrupts nobody for more than a moment";
+
+export const DEFAULT_TIME_ZONE: Default<string> = {
+  value: "UTC",
+  reason: "it has no summer time; where you sleep cannot be guessed from the region",
 };
 
 export const DEFAULT_ELASTIC_IP: Default<boolean> = {
@@ -133,6 +159,10 @@ export const DEFAULT_RUNTIME: Default<"nodejs22.x" | "nodejs24.x"> = {
   value: "nodejs22.x",
   reason: "older AWS providers accept it too; AWS supports it until April 2027, nodejs24.x until April 2028",
 };
+
+export const RESERVED_CONCURRENCY_REASON = "left out, as new accounts refuse any reservation; nothing depends on it";
+
+export const SCHEDULE_REASON = "left out, the site runs day and night";
 
 export const DEFAULT_EMAILS: Default<string[]> = {
   value: [],

@@ -20,8 +20,8 @@ import { configSchema, type ParsedConfig } from "./schema";
 
 export const CONFIG_FILE = "stingy.yaml";
 export const CONFIG_VARIABLE = "STINGY_CONFIG";
-/** sites.<name>.server.instanceTypes.<index> */
-const DEEPEST_SETTING = 5;
+/** sites.<name>.server.maintenanceWindow.days.<index> */
+const DEEPEST_SETTING = 6;
 /** A configuration of a hundred sites is a tenth of this. */
 const LARGEST_FILE_BYTES = 1_000_000;
 

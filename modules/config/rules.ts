@@ -5,6 +5,7 @@ import type { Path, Problem } from "./problem";
 import { OLD_ACCOUNTS_ZONES, REGION_ZONES } from "./regions";
 import { isImageId, resolve, type Site } from "./resolve";
 import type { ParsedConfig } from "./schema";
+import { windowMinutes } from "./time";
 
 /** The rules that need more than one setting. `involves` lets a problem that only follows from another one be left out. */
 type Broken = Problem & { readonly involves?: readonly Path[] };
@@ -19,6 +20,9 @@ export function checkRules(config: ParsedConfig): Broken[] {
 const LOWEST_MAJOR = { aws: 5, cloudflare: 5, archive: 2 } as const;
 /** nodejs24.x is in the AWS provider's list of runtimes from this version on. */
 const NODEJS24_NEEDS_AWS = [6, 21] as const;
+
+/** A replacement takes a few minutes, and one that fails is tried again. */
+const SHORTEST_WINDOW_MINUTES = 30;
 
 const at = (site: Site, ...rest: string[]): Path => ["sites", site.name, ...rest];
 
@@ -222,6 +226,41 @@ function* distributionKnown(config: ParsedConfig, sites: readonly Site[]): Itera
   }
 }
 
+function* windowsLongEnough(_config: ParsedConfig, sites: readonly Site[]): Iterable<Broken> {
+  for (const site of sites) {
+    const window = site.server.maintenanceWindow;
+    const minutes = window && windowMinutes(window.from, window.to);
+    if (window === undefined || minutes === undefined || minutes >= SHORTEST_WINDOW_MINUTES) continue;
+    const path = at(site, "server", "maintenanceWindow", "to");
+    yield {
+      path,
+      given: window.to,
+      problem:
+        minutes === 0
+          ? "is when the window opens, so that it is never open"
+          : `closes the window ${minutes === 1 ? "a minute" : `${minutes} minutes`} after it opens at ${window.from}`,
+      fix: `leave ${SHORTEST_WINDOW_MINUTES} minutes or more between from and to, or remove maintenanceWindow for any time`,
+      involves: [path, at(site, "server", "maintenanceWindow", "from")],
+    };
+  }
+}
+
+function* pausesEnd(_config: ParsedConfig, sites: readonly Site[]): Iterable<Broken> {
+  for (const site of sites) {
+    if (site.schedule === undefined) continue;
+    const { pause, resume } = site.schedule;
+    if (pause.trim() !== resume.trim()) continue;
+    const path = at(site, "schedule", "resume");
+    yield {
+      path,
+      given: resume,
+      problem: "is also when the site is paused, so that nobody can say whether it runs",
+      fix: "give pause and resume different times",
+      involves: [path, at(site, "schedule", "pause")],
+    };
+  }
+}
+
 function* namesInZones(_config: ParsedConfig, sites: readonly Site[]): Iterable<Broken> {
   const owners = new Map<string, string>();
   for (const site of sites) {
@@ -350,6 +389,8 @@ const RULES: readonly Rule[] = [
   outsideTheTunnel,
   oneArchitecture,
   distributionKnown,
+  windowsLongEnough,
+  pausesEnd,
   namesInZones,
   ownStore,
   addressToFind,

@@ -18,7 +18,11 @@ const version = (provider: string, example: string) =>
   );
 
 /** IAM takes two tags whose names differ only in case for one. */
-const RESERVED_TAGS = ["Project", "Environment", "Site", "ManagedBy", "Name", "state"];
+const RESERVED_TAGS = [
+  ...["Project", "Environment", "Site", "ManagedBy", "Name"],
+  // What the server and the controller say of a server.
+  ...["state", "notice", "unhealthy-since", "ending"],
+];
 const reserved = new Set(RESERVED_TAGS.map((name) => name.toLowerCase()));
 /** AWS takes 50 on a resource, ours among them. */
 const MOST_TAGS = 40;

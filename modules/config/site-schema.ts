@@ -1,9 +1,12 @@
 import * as z from "zod";
+import { DAYS } from "../../assets/lambda/recovery-handler/maintenance";
 import { isPrivate, parseRange, rangesOverlap } from "../network/planner";
+import { cronProblem } from "./cron";
 import * as defaults from "./defaults";
 import { INSTANCE_TYPE_PATTERN } from "./instance-types";
 import { REGIONS } from "./regions";
 import { defaulted, describe, list } from "./setting";
+import { TIME_OF_DAY, timeZoneProblem } from "./time";
 
 /** A string that is exactly a network: the complaint says what is wrong with this one. */
 function network(version: 4 | 6, minPrefix: number, maxPrefix: number) {
@@ -121,6 +124,73 @@ const accessSettings = z
   })
   .prefault({});
 
+/** Text whose own problem is what the check says. */
+function checkedText(problemOf: (text: string) => string | undefined) {
+  return z.string().superRefine((text, context) => {
+    const message = problemOf(text);
+    if (message !== undefined) context.addIssue({ code: "custom", message });
+  });
+}
+
+const timeZone = () =>
+  defaulted(checkedText(timeZoneProblem), defaults.DEFAULT_TIME_ZONE, {
+    what: "The time zone these times are in.",
+    allowed: "a time zone's IANA name",
+    example: "Asia/Tokyo",
+  });
+
+const timeOfDay = (what: string, example: string) =>
+  describe(z.string().regex(TIME_OF_DAY, "is no time of day"), {
+    what,
+    allowed: "a time of day from 00:00 to 23:59, as HH:MM",
+    example,
+  });
+
+const maintenanceWindow = describe(
+  z
+    .strictObject({
+      days: defaulted(list(z.enum(DAYS)).min(1), defaults.DEFAULT_WINDOW_DAYS, {
+        what: "The days on which the window opens.",
+        allowed: DAYS.join(", "),
+        example: ["sat", "sun"],
+      }),
+      from: timeOfDay("When it opens.", "03:00"),
+      to: timeOfDay("When it closes; earlier than from is the next day.", "05:00"),
+      timeZone: timeZone(),
+    })
+    .optional(),
+  {
+    what: "When a server may be replaced for its age, for a newer image, or to go back from on demand to Spot. What cannot wait never waits for it.",
+    allowed: "a group with from and to",
+    example: { from: "03:00", to: "05:00" },
+    reason: defaults.MAINTENANCE_WINDOW_REASON,
+  },
+);
+
+const cron = (what: string, example: string) =>
+  describe(checkedText(cronProblem), {
+    what,
+    allowed:
+      "the six fields of AWS's cron: minute, hour, day of the month, month, day of the week (names in capitals), year; exactly one of the two days is ?",
+    example,
+  });
+
+const scheduleSettings = describe(
+  z
+    .strictObject({
+      pause: cron("When the site is stopped.", "0 22 ? * MON-FRI *"),
+      resume: cron("When it is started again.", "0 8 ? * MON-FRI *"),
+      timeZone: timeZone(),
+    })
+    .optional(),
+  {
+    what: "Stops the site and starts it again by the clock, for those who need it only by day. The Elastic IP stays, and is paid for.",
+    allowed: "a group with pause and resume",
+    example: { pause: "0 22 ? * MON-FRI *", resume: "0 8 ? * MON-FRI *" },
+    reason: defaults.SCHEDULE_REASON,
+  },
+);
+
 const IMAGE_NAMES = ["al2023", "debian-12", "debian-13", "ubuntu-24.04"] as const;
 export type ImageName = (typeof IMAGE_NAMES)[number];
 
@@ -165,10 +235,19 @@ const serverSettings = z
       what: "When an on-demand machine may stand in for a Spot machine that cannot be had.",
       allowed: "never, after-failures or at-once",
     }),
+    spotAttempts: defaulted(z.int().min(1).max(10), defaults.DEFAULT_SPOT_ATTEMPTS, {
+      what: "Spot refusals in a row, a minute or more apart, before an on-demand machine may stand in (onDemandFallback: after-failures).",
+      allowed: "a whole number from 1 to 10",
+    }),
+    rebalance: defaulted(z.enum(["replace", "ignore"]), defaults.DEFAULT_REBALANCE, {
+      what: "What happens when AWS says that a Spot machine is likely to be taken back.",
+      allowed: "replace or ignore",
+    }),
     maxAgeDays: defaulted(z.int().min(1).max(365), defaults.DEFAULT_MAX_AGE_DAYS, {
       what: "Age in days at which a server is replaced.",
       allowed: "a whole number from 1 to 365",
     }),
+    maintenanceWindow,
   })
   .prefault({});
 
@@ -254,11 +333,18 @@ export const siteSchema = z.strictObject({
   access: accessSettings,
   server: serverSettings,
   dns: dnsSettings,
+  schedule: scheduleSettings,
   functions: z
     .strictObject({
       runtime: defaulted(z.enum(["nodejs22.x", "nodejs24.x"]), defaults.DEFAULT_RUNTIME, {
         what: "The Lambdas' runtime.",
         allowed: "nodejs22.x or nodejs24.x",
+      }),
+      reservedConcurrency: describe(z.int().min(1).max(1000).optional(), {
+        what: "Concurrent runs kept for the controller, which it can then not exceed either.",
+        allowed: "a whole number from 1 to 1000",
+        example: 2,
+        reason: defaults.RESERVED_CONCURRENCY_REASON,
       }),
     })
     .prefault({}),

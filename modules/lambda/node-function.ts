@@ -18,6 +18,12 @@ export interface NodeFunctionProps {
   readonly logRetentionDays: number;
   /** Takes the events that failed for good. */
   readonly deadLetterQueueArn: string;
+  /**
+   * Concurrent runs kept for it.
+   *
+   * @default - it shares the account's
+   */
+  readonly reservedConcurrency?: number;
   /** What it may do beside writing its log and its dead letters. */
   readonly statements: readonly Statement[];
 }
@@ -69,6 +75,7 @@ export class NodeFunction extends Construct {
       timeout: props.timeoutSeconds,
       filename: archive.outputPath,
       sourceCodeHash: archive.outputBase64Sha256,
+      ...(props.reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: props.reservedConcurrency }),
       environment: { variables: { ...props.environment } },
       deadLetterConfig: { targetArn: props.deadLetterQueueArn },
       // Lambda checks at creation that the role may write to the queue.

@@ -3,6 +3,8 @@ import { Construct } from "constructs";
 
 export interface SiteAlarmsProps {
   readonly name: string;
+  readonly environment: string;
+  readonly site: string;
   readonly topicArn: string;
   readonly controller: string;
   /** Absent where the site has no DNS name. */
@@ -17,10 +19,14 @@ const DAY = 86_400;
 
 /** More failed runs than this, in percent, in two quarters of an hour after another is more than a passing fault. */
 const ERROR_RATE_PERCENT = 5;
+/** What the Lambdas count themselves: assets/lambda/shared/metrics.ts. */
+const OWN_NAMESPACE = "StingyVPN";
+/** One look may see what the next one finds mended; what is tried again comes back within half an hour. */
+const PROBLEM_PERIODS = { periods: 12, bad: 2 } as const;
 /** More than this many interruptions a day says: other instance types or zones would be better. */
 const INTERRUPTIONS_A_DAY = 3;
 
-/** The alarms that need nothing but what AWS itself measures. Silence is never an alarm here: these count events. */
+/** The alarms on what AWS measures of the Lambdas and what the controller counts. Silence is never one: these count events. */
 export class SiteAlarms extends Construct {
   readonly arns: readonly string[];
 
@@ -52,6 +58,19 @@ export class SiteAlarms extends Construct {
           lambdaMetric("errors", "Errors", props.controller),
           lambdaMetric("runs", "Invocations", props.controller),
         ],
+      }),
+      new CloudwatchMetricAlarm(this, "needs-person", {
+        ...common,
+        alarmName: `${name}-needs-person`,
+        alarmDescription: "The controller needs a person: its log says what and how.",
+        namespace: OWN_NAMESPACE,
+        metricName: "Problems",
+        dimensions: { Site: props.site, Environment: props.environment },
+        statistic: "Sum",
+        period: FIVE_MINUTES,
+        evaluationPeriods: PROBLEM_PERIODS.periods,
+        datapointsToAlarm: PROBLEM_PERIODS.bad,
+        threshold: 0,
       }),
       new CloudwatchMetricAlarm(this, "dead-letters", {
         ...common,

@@ -18,7 +18,14 @@ export interface ControllerPolicyProps {
   readonly ddnsFunctionArn?: string;
 }
 
-/** What the recovery handler may do: start servers from this one template, end this site's servers, move this one address. */
+const SPOT = "spot.amazonaws.com";
+/** What the controller notes down on a server: that AWS takes it back, since when it is unhealthy, since when it ends. */
+const MARKS = ["notice", "unhealthy-since", "ending"] as const;
+
+/**
+ * What the recovery handler may do: start servers from this one template, mark and end this site's servers, move this
+ * one address.
+ */
 export function controllerPolicy(props: ControllerPolicyProps): Statement[] {
   const { region, account } = props;
   const ec2 = (kind: string, name = "*") => `arn:aws:ec2:${region}:${account}:${kind}/${name}`;
@@ -31,14 +38,14 @@ export function controllerPolicy(props: ControllerPolicyProps): Statement[] {
   ];
   const ofThisSite = tagged("ResourceTag");
   const made = ["instance", "volume", "network-interface"].map((kind) => ec2(kind));
-  const state = [parameter(STORE.instanceId), parameter(STORE.desiredState)];
+  const state = [STORE.instanceId, STORE.desiredState, STORE.launches].map(parameter);
 
   return [
     {
       sid: "Look",
       actions: [
         "ec2:DescribeInstances",
-        "ec2:DescribeLaunchTemplates",
+        "ec2:DescribeInstanceStatus",
         ...(props.allocationId ? ["ec2:DescribeAddresses"] : []),
       ],
       resources: "*",
@@ -76,6 +83,13 @@ export function controllerPolicy(props: ControllerPolicyProps): Statement[] {
       conditions: [stringEquals("ec2:CreateAction", "RunInstances", "CreateFleet"), ...tagged("RequestTag")],
     },
     {
+      sid: "MakeSpotRoleOnce",
+      // EC2 makes it on behalf of the first launch of a Spot machine in an account.
+      actions: ["iam:CreateServiceLinkedRole"],
+      resources: [`arn:aws:iam::${account}:role/aws-service-role/${SPOT}/AWSServiceRoleForEC2Spot`],
+      conditions: [stringEquals("iam:AWSServiceName", SPOT)],
+    },
+    {
       sid: "GiveServersTheirRole",
       actions: ["iam:PassRole"],
       resources: [props.serverRoleArn],
@@ -90,6 +104,12 @@ export function controllerPolicy(props: ControllerPolicyProps): Statement[] {
           },
         ]
       : []),
+    {
+      sid: "MarkServers",
+      actions: ["ec2:CreateTags"],
+      resources: [ec2("instance")],
+      conditions: [...ofThisSite, { test: "ForAllValues:StringEquals", variable: "aws:TagKeys", values: [...MARKS] }],
+    },
     {
       sid: "EndServers",
       actions: ["ec2:TerminateInstances"],

@@ -1,10 +1,12 @@
 import { SsmParameter } from "@cdktf/provider-aws/lib/ssm-parameter";
 import type { Construct } from "constructs";
 
-/** The names below a site's store prefix. Terraform makes only instance-id and desired-state: the rest are secrets. */
+/** The names below a site's store prefix. Terraform makes only the first three: the rest are secrets. */
 export const STORE = {
   instanceId: "instance-id",
   desiredState: "desired-state",
+  /** What the controller remembers of its launches, which no instance can say. */
+  launches: "launches",
   cloudflareToken: "cloudflare-token",
   wireguardConfig: "wireguard-config",
   wireguardPrivateKey: "wireguard-private-key",

@@ -1,6 +1,6 @@
 /** `npm run bench`: every figure we publish. `--json FILE` writes them to a file too. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -8,6 +8,8 @@ import { gzipSync } from "node:zlib";
 import { stringify } from "yaml";
 import { sizes as fileSizes, renderUserData, serverBootstrap } from "../../modules/bootstrap";
 import { USER_DATA } from "../../test/support/golden";
+import { benchBundles } from "./bundles";
+import { benchController } from "./controller";
 import { benchServer } from "./server";
 import { type Figure, figure } from "./statistics";
 
@@ -104,9 +106,6 @@ function sizes(): Figure[] {
       .map(({ path: file, gzipBytes }) =>
         figure(`user data, ${path.basename(file)}, packed`, "kB", [kilobytes(gzipBytes)]),
       ),
-    ...["recovery-handler", "ddns-updater"].map((name) =>
-      figure(`bundle, ${name}`, "kB", [kilobytes(statSync(path.join(ROOT, "dist/lambda", name, "index.js")).size)]),
-    ),
   ];
 }
 
@@ -121,6 +120,8 @@ async function main(): Promise<void> {
       ...(await benchSynth(folder, "10 sites", manySites(10), 5, {})),
       ...(await benchSynth(folder, `${MANY} sites`, manySites(MANY), 5, { seconds: 10 })),
       ...sizes(),
+      ...benchBundles(runs),
+      ...(await benchController(runs)),
       ...(process.getuid?.() === 0 ? await benchServer(5) : []),
     ];
     if (process.getuid?.() !== 0) console.log("The server's own figures are left out: they need root.");

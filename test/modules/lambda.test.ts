@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { ArchiveProvider } from "@cdktf/provider-archive/lib/provider";
@@ -6,10 +7,23 @@ import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { App, TerraformStack } from "cdktf";
 import { expect } from "chai";
 import { bundleFunctions, FUNCTIONS, NodeFunction } from "../../modules/lambda";
+import { alone } from "../support/alone";
 import { type Json, ROOT, readStacks } from "../support/synth";
 
 const ref = (what: string) => `\${${what}}`;
 const CODE = "exports.handler = async () => 42;";
+
+const PROPS = {
+  name: "vpn-job",
+  description: "Does the job",
+  runtime: "nodejs22.x",
+  memoryMb: 128,
+  timeoutSeconds: 60,
+  environment: { SITE: "tokyo" },
+  logRetentionDays: 30,
+  deadLetterQueueArn: "arn:dlq",
+  statements: [{ sid: "Say", actions: ["events:PutEvents"], resources: ["arn:bus"] }],
+};
 
 describe("NodeFunction", () => {
   let folder: string;
@@ -27,18 +41,7 @@ describe("NodeFunction", () => {
     const stack = new TerraformStack(app, "alone");
     new AwsProvider(stack, "aws", { region: "eu-west-1" });
     new ArchiveProvider(stack, "archive");
-    new NodeFunction(stack, "job", {
-      name: "vpn-job",
-      description: "Does the job",
-      bundle,
-      runtime: "nodejs22.x",
-      memoryMb: 128,
-      timeoutSeconds: 60,
-      environment: { SITE: "tokyo" },
-      logRetentionDays: 30,
-      deadLetterQueueArn: "arn:dlq",
-      statements: [{ sid: "Say", actions: ["events:PutEvents"], resources: ["arn:bus"] }],
-    });
+    new NodeFunction(stack, "job", { ...PROPS, bundle });
     app.synth();
     const text = JSON.stringify(readStacks(outdir).alone, (key, value) => (key === "//" ? undefined : value));
     // Without CDKTF's hashes, except in the name of the folder.
@@ -64,6 +67,20 @@ describe("NodeFunction", () => {
         depends_on: ["aws_iam_role_policy.job_iam_policy", "aws_cloudwatch_log_group.job_logs"],
       },
     });
+  });
+
+  it("shares the account's concurrency, unless some of it is kept for it", () => {
+    const reserved = (reservedConcurrency?: number) =>
+      alone((stack) => {
+        new ArchiveProvider(stack, "archive");
+        new NodeFunction(stack, "job", {
+          ...PROPS,
+          bundle: path.join(folder, "bundle"),
+          ...(reservedConcurrency === undefined ? {} : { reservedConcurrency }),
+        });
+      }).resource.aws_lambda_function.job_function.reserved_concurrent_executions;
+    expect(reserved()).to.equal(undefined);
+    expect(reserved(1)).to.equal(1);
   });
 
   it("keeps its log only as long as it is told", () => {
@@ -109,6 +126,9 @@ describe("NodeFunction", () => {
   });
 });
 
+/** What a bundle may be at most: Lambda reads it all at every cold start. */
+const LARGEST_BYTES = { "recovery-handler": 1_700_000, "ddns-updater": 700_000 } as const;
+
 describe("bundleFunctions", () => {
   const bundle = () =>
     Object.entries(bundleFunctions()).map(([name, folder]) => ({
@@ -129,6 +149,48 @@ describe("bundleFunctions", () => {
     expect(bundle()).to.deep.equal(first);
   });
 
+  it("makes the same bytes in another folder, whose node_modules is a link", function () {
+    this.timeout(20_000);
+    const copy = mkdtempSync(path.join(os.tmpdir(), "stingy-bundle-"));
+    try {
+      for (const entry of ["assets/lambda", "modules/lambda", "package.json", "package-lock.json", "tsconfig.json"]) {
+        cpSync(path.join(ROOT, entry), path.join(copy, entry), { recursive: true });
+      }
+      symlinkSync(path.join(ROOT, "node_modules"), path.join(copy, "node_modules"));
+      const script = 'require("./modules/lambda/bundle").bundleFunctions()';
+      execFileSync(process.execPath, ["-r", require.resolve("tsx/cjs"), "-e", script], { cwd: copy });
+      for (const { name, code } of bundle()) {
+        const other = readFileSync(path.join(copy, "dist/lambda", name, "index.js"), "utf8");
+        expect(other === code, name).to.equal(true);
+      }
+    } finally {
+      rmSync(copy, { recursive: true, force: true });
+    }
+  });
+
+  it("lays a source map beside each folder, where it is not packed, which knows no path of this machine", () => {
+    bundle();
+    for (const name of FUNCTIONS) {
+      const { sources } = JSON.parse(readFileSync(path.join(made, `${name}.js.map`), "utf8")) as { sources: string[] };
+      expect(sources).to.include(`../../assets/lambda/${name}/index.ts`);
+      expect(
+        sources.filter(
+          (source) => !/^\.\.\/\.\.\/(assets|modules|node_modules)\/|^\.\.\/\.\.\/package\.json$/.test(source),
+        ),
+      ).to.deep.equal([]);
+    }
+  });
+
+  it("leaves out what of the AWS SDK nobody calls, and the search for credentials", () => {
+    for (const { name, code } of bundle()) {
+      expect(code.length, name).to.be.at.most(LARGEST_BYTES[name as keyof typeof LARGEST_BYTES]);
+      // An operation that both call, its answer's fields, and what is never called.
+      expect(code, name).to.include('"DescribeInstances"').and.to.include("networkInterfaceSet");
+      expect(code, name).not.to.match(/DescribeVpnConnections|networkInsightsPathSet/);
+      expect(code, name).not.to.match(/AWS_CONTAINER_CREDENTIALS|AssumeRoleWithWebIdentity/);
+    }
+  });
+
   it("keeps what was made from the same code and packages, and makes it anew from any other", () => {
     const [{ code } = { code: "" }] = bundle();
     writeFileSync(controller, "// kept");
@@ -139,6 +201,9 @@ describe("bundleFunctions", () => {
     const record = JSON.parse(readFileSync(madeFrom, "utf8"));
     expect(record.files).to.include.members([
       "package-lock.json",
+      "tsconfig.json",
+      "modules/lambda/bundle.ts",
+      "modules/lambda/no-credential-search.ts",
       "assets/lambda/recovery-handler/index.ts",
       "assets/lambda/shared/log.ts",
     ]);

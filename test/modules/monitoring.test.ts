@@ -61,6 +61,8 @@ describe("SiteAlarms", () => {
     alone((stack) => {
       new SiteAlarms(stack, "alarms", {
         ...watched,
+        environment: "prod",
+        site: "tokyo",
         topicArn: "arn:topic",
         deadLetterQueue: "the-queue",
         ...(ddnsUpdater ? { ddnsUpdater } : {}),
@@ -86,7 +88,8 @@ describe("SiteAlarms", () => {
   });
 
   it("go off when runs of the controller fail, an event is given up, or Spot machines are taken all the time", () => {
-    expect(alarms()).to.deep.equal({
+    const { "alarms_needs-person": _, ...onEvents } = alarms();
+    expect(onEvents).to.deep.equal({
       "alarms_controller-errors": {
         ...common,
         alarm_name: "vpn-controller-errors",
@@ -127,6 +130,22 @@ describe("SiteAlarms", () => {
         period: 86_400,
         threshold: 3,
       },
+    });
+  });
+
+  it("go off when the controller needs a person for longer than one look", () => {
+    expect(alarms()["alarms_needs-person"]).to.deep.equal({
+      ...common,
+      alarm_name: "vpn-needs-person",
+      alarm_description: "The controller needs a person: its log says what and how.",
+      namespace: "StingyVPN",
+      metric_name: "Problems",
+      dimensions: { Site: "tokyo", Environment: "prod" },
+      statistic: "Sum",
+      period: 300,
+      evaluation_periods: 12,
+      datapoints_to_alarm: 2,
+      threshold: 0,
     });
   });
 

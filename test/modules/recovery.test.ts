@@ -1,8 +1,10 @@
+import { CloudwatchLogGroup } from "@cdktf/provider-aws/lib/cloudwatch-log-group";
 import { expect } from "chai";
 import {
   type ControllerPolicyProps,
   controllerPolicy,
   DeadLetterQueue,
+  OperatingHours,
   Trigger,
   type TriggerProps,
 } from "../../modules/recovery";
@@ -103,6 +105,72 @@ describe("Trigger", () => {
   });
 });
 
+describe("OperatingHours", () => {
+  let resource: Json;
+  let data: Json;
+  before(() => {
+    ({ resource, data } = alone((stack) => {
+      const drain = new CloudwatchLogGroup(stack, "drain");
+      new OperatingHours(stack, "hours", {
+        drain,
+        name: "vpn",
+        account: "111122223333",
+        pause: " 0 22  ? * MON-FRI *",
+        resume: "0 8 ? * MON-FRI *",
+        timeZone: "Asia/Tokyo",
+        functionArn: "arn:fn",
+        deadLetterQueueArn: "arn:dlq",
+      });
+    }));
+  });
+
+  it("sends pause and resume on time, in the time zone of those who wrote it", () => {
+    const schedule = (command: string, description: string, expression: string) => ({
+      name: `vpn-${command}`,
+      group_name: ref("aws_scheduler_schedule_group.hours_group.name"),
+      description,
+      schedule_expression: expression,
+      schedule_expression_timezone: "Asia/Tokyo",
+      flexible_time_window: { mode: "OFF" },
+      target: {
+        arn: "arn:fn",
+        role_arn: ref("aws_iam_role.hours_iam_role.arn"),
+        input: `{"source":"stingy-vpn","detail-type":"Command","detail":{"command":"${command}"}}`,
+        dead_letter_config: { arn: "arn:dlq" },
+        retry_policy: { maximum_event_age_in_seconds: 900, maximum_retry_attempts: 4 },
+      },
+      depends_on: ["aws_iam_role_policy.hours_iam_policy", "aws_cloudwatch_log_group.drain"],
+    });
+    expect(resource.aws_scheduler_schedule).to.deep.equal({
+      hours_pause: schedule("pause", "Pauses the site", "cron(0 22 ? * MON-FRI *)"),
+      hours_resume: schedule("resume", "Resumes the site", "cron(0 8 ? * MON-FRI *)"),
+    });
+    expect(resource.aws_scheduler_schedule_group).to.deep.equal({ hours_group: { name: "vpn" } });
+  });
+
+  it("may call the function and write what failed to the queue, on behalf of its own schedules alone", () => {
+    const { hours_iam_permissions: permissions, hours_iam_trust: trust } = data.aws_iam_policy_document;
+    expect(permissions.statement).to.deep.equal([
+      { sid: "CallController", actions: ["lambda:InvokeFunction"], resources: ["arn:fn"], condition: [] },
+      { sid: "SendDeadLetters", actions: ["sqs:SendMessage"], resources: ["arn:dlq"], condition: [] },
+    ]);
+    expect(trust.statement).to.deep.equal([
+      {
+        actions: ["sts:AssumeRole"],
+        principals: [{ type: "Service", identifiers: ["scheduler.amazonaws.com"] }],
+        condition: [
+          {
+            test: "StringEquals",
+            variable: "aws:SourceArn",
+            values: [ref("aws_scheduler_schedule_group.hours_group.arn")],
+          },
+          { test: "StringEquals", variable: "aws:SourceAccount", values: ["111122223333"] },
+        ],
+      },
+    ]);
+  });
+});
+
 describe("controllerPolicy", () => {
   const props: ControllerPolicyProps = {
     region: "eu-west-1",
@@ -131,7 +199,7 @@ describe("controllerPolicy", () => {
     expect(controllerPolicy(props)).to.deep.equal([
       {
         sid: "Look",
-        actions: ["ec2:DescribeInstances", "ec2:DescribeLaunchTemplates"],
+        actions: ["ec2:DescribeInstances", "ec2:DescribeInstanceStatus"],
         resources: "*",
         because,
         conditions: [inRegion],
@@ -167,10 +235,29 @@ describe("controllerPolicy", () => {
         conditions: [equals("ec2:CreateAction", "RunInstances", "CreateFleet"), ...tagged("RequestTag")],
       },
       {
+        sid: "MakeSpotRoleOnce",
+        actions: ["iam:CreateServiceLinkedRole"],
+        resources: ["arn:aws:iam::111122223333:role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot"],
+        conditions: [equals("iam:AWSServiceName", "spot.amazonaws.com")],
+      },
+      {
         sid: "GiveServersTheirRole",
         actions: ["iam:PassRole"],
         resources: ["arn:server-role"],
         conditions: [equals("iam:PassedToService", "ec2.amazonaws.com")],
+      },
+      {
+        sid: "MarkServers",
+        actions: ["ec2:CreateTags"],
+        resources: [ec2("instance/*")],
+        conditions: [
+          ...tagged("ResourceTag"),
+          {
+            test: "ForAllValues:StringEquals",
+            variable: "aws:TagKeys",
+            values: ["notice", "unhealthy-since", "ending"],
+          },
+        ],
       },
       {
         sid: "EndServers",
@@ -181,7 +268,7 @@ describe("controllerPolicy", () => {
       {
         sid: "KeepState",
         actions: ["ssm:GetParameters", "ssm:PutParameter"],
-        resources: ["instance-id", "desired-state"].map(
+        resources: ["instance-id", "desired-state", "launches"].map(
           (name) => `arn:aws:ssm:eu-west-1:111122223333:parameter/stingy-vpn/prod/${name}`,
         ),
       },
@@ -210,7 +297,7 @@ describe("controllerPolicy", () => {
     ]);
     expect(controllerPolicy({ ...props, allocationId: "eipalloc-1" })[0]?.actions).to.deep.equal([
       "ec2:DescribeInstances",
-      "ec2:DescribeLaunchTemplates",
+      "ec2:DescribeInstanceStatus",
       "ec2:DescribeAddresses",
     ]);
   });

@@ -9,6 +9,7 @@ describe("the store", () => {
     expect(STORE).to.deep.equal({
       instanceId: "instance-id",
       desiredState: "desired-state",
+      launches: "launches",
       cloudflareToken: "cloudflare-token",
       wireguardConfig: "wireguard-config",
       wireguardPrivateKey: "wireguard-private-key",

@@ -47,9 +47,16 @@ describe("the monitoring stack", () => {
     Object.values<Json>(resource.aws_cloudwatch_metric_alarm).map(({ alarm_name }) => alarm_name);
 
   it("has an alarm for the DNS updater only where there is one", () => {
-    const names = ["controller-errors", "dead-letters", "interruptions"].map((name) => `stingy-vpn-prod-tokyo-${name}`);
+    const names = ["controller-errors", "needs-person", "dead-letters", "interruptions"].map(
+      (name) => `stingy-vpn-prod-tokyo-${name}`,
+    );
     expect(alarmNames(monitoring())).to.have.members(names);
     expect(alarmNames(monitoring({ dns: DNS }))).to.have.members([...names, "stingy-vpn-prod-tokyo-dns-failures"]);
+  });
+
+  it("watches what this site's controller counts, and no other's", () => {
+    const { dimensions } = monitoring().resource.aws_cloudwatch_metric_alarm["alarms_needs-person"];
+    expect(dimensions).to.deep.equal({ Site: "tokyo", Environment: "prod" });
   });
 
   for (const [what, dns] of Object.entries({ "with a DNS name": DNS, "without one": { provider: "none" } })) {

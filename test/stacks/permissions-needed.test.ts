@@ -12,6 +12,7 @@ describe("the permissions that the code needs", () => {
       "ec2:RunInstances",
       "ec2:CreateTags",
       "iam:PassRole",
+      "iam:CreateServiceLinkedRole",
       "logs:CreateLogStream",
       "logs:PutLogEvents",
       "sqs:SendMessage",

@@ -91,6 +91,7 @@ const WILDCARDS: Record<string, Record<string, string>> = {
     "ec2:own:volume/*": NOT_YET_MADE,
     "ec2:own:network-interface/*": NOT_YET_MADE,
   },
+  "recovery-handler_iam_permissions.MarkServers": { "ec2:own:instance/*": OF_ANY_ID },
   "recovery-handler_iam_permissions.EndServers": { "ec2:own:instance/*": OF_ANY_ID },
   "recovery-handler_iam_permissions.MoveAddressToServers": {
     "ec2:own:instance/*": OF_ANY_ID,
@@ -156,7 +157,7 @@ describe("the permissions of every example", () => {
   it("bound with a condition whatever may reach servers of any id", () => {
     const reaching = all.filter((statement) => Object.values(WILDCARDS[nameOf(statement)] ?? {}).includes(OF_ANY_ID));
     expect(new Set(reaching.map(({ sid }) => sid))).to.deep.equal(
-      new Set(["EndServers", "MoveAddressToServers", "SayState", "OnServersOfTheSite"]),
+      new Set(["MarkServers", "EndServers", "MoveAddressToServers", "SayState", "OnServersOfTheSite"]),
     );
     for (const { stack, sid, condition } of reaching) {
       const site = stack.split("-")[1] as string;
@@ -178,6 +179,7 @@ describe("the permissions of every example", () => {
       ["recovery-handler_iam_trust", ...trusted("lambda.amazonaws.com")],
       ["ddns-updater_iam_trust", ...trusted("lambda.amazonaws.com")],
       ["sync_iam_trust", ...trusted("events.amazonaws.com")],
+      ["schedule_iam_trust", ...trusted("scheduler.amazonaws.com")],
     ]);
   });
 
@@ -187,6 +189,17 @@ describe("the permissions of every example", () => {
     for (const { condition } of trust) {
       expect(condition).to.deep.equal([
         equals("aws:SourceArn", ref("aws_cloudwatch_event_rule.sync_rule.arn")),
+        equals("aws:SourceAccount", ACCOUNT),
+      ]);
+    }
+  });
+
+  it("trust EventBridge Scheduler on behalf of the site's own schedules, in this account", () => {
+    const trust = all.filter(({ document }) => document === "schedule_iam_trust");
+    expect(trust).to.have.length.above(0);
+    for (const { condition } of trust) {
+      expect(condition).to.deep.equal([
+        equals("aws:SourceArn", ref("aws_scheduler_schedule_group.schedule_group.arn")),
         equals("aws:SourceAccount", ACCOUNT),
       ]);
     }
@@ -250,7 +263,7 @@ describe("the permissions of two sites in one region", () => {
         }
       }
       const image = "arn:aws:ssm:ap-northeast-1::parameter/aws/service/ami-amazon-linux-latest/";
-      const state = ["instance-id", "desired-state"].map(parameter);
+      const state = ["instance-id", "desired-state", "launches"].map(parameter);
       expect(grants).to.deep.equal({
         "server ssm:GetParameters": [
           "wireguard-config",
@@ -294,8 +307,17 @@ describe("the permissions of two sites in one region", () => {
           condition: [equals("iam:PassedToService", "ec2.amazonaws.com")],
         },
       ]);
-      expect(of(site).flatMap(({ actions }) => actions.filter((action) => action.startsWith("iam:")))).to.deep.equal([
-        "iam:PassRole",
+      const iam = of(site).flatMap(({ actions }) => actions.filter((action) => action.startsWith("iam:")));
+      expect(iam).to.deep.equal(["iam:CreateServiceLinkedRole", "iam:PassRole"]);
+    });
+
+    it(`let ${site}'s controller have AWS make the role that Spot needs, and no other`, () => {
+      expect(granting(of(site), "iam:CreateServiceLinkedRole")).to.deep.equal([
+        {
+          document: "recovery-handler_iam_permissions",
+          resources: [`arn:aws:iam::${ACCOUNT}:role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot`],
+          condition: [equals("iam:AWSServiceName", "spot.amazonaws.com")],
+        },
       ]);
     });
 
@@ -305,7 +327,7 @@ describe("the permissions of two sites in one region", () => {
       ]);
     });
 
-    it(`let ${site}'s controller tag only what it launches, and only as ${site}'s; a server only itself, and its state`, () => {
+    it(`let ${site}'s controller tag what it launches as ${site}'s and mark ${site}'s servers; a server only itself, and its state`, () => {
       expect(granting(of(site), "ec2:CreateTags")).to.have.deep.members([
         {
           document: "recovery-handler_iam_permissions",
@@ -313,6 +335,18 @@ describe("the permissions of two sites in one region", () => {
             (kind) => `arn:aws:ec2:ap-northeast-1:${ACCOUNT}:${kind}/*`,
           ),
           condition: [equals("ec2:CreateAction", "RunInstances", "CreateFleet"), ...tagged("RequestTag")],
+        },
+        {
+          document: "recovery-handler_iam_permissions",
+          resources: instances,
+          condition: [
+            ...tagged("ResourceTag"),
+            {
+              test: "ForAllValues:StringEquals",
+              variable: "aws:TagKeys",
+              values: ["notice", "unhealthy-since", "ending"],
+            },
+          ],
         },
         {
           document: "server_iam_permissions",

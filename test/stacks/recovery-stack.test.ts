@@ -55,26 +55,36 @@ describe("the recovery stack's functions", () => {
       SITE: "tokyo",
       STORE_PREFIX: "/stingy-vpn/prod",
       LAUNCH_TEMPLATE_ID: state("server", "aws_launch_template-server_template-id"),
+      LAUNCH_TEMPLATE_VERSION: state("server", "aws_launch_template-server_template-latest_version"),
       SUBNET_IDS: ["apne1-az1", "apne1-az2", "apne1-az4"]
         .map((zone) => state("network", `aws_subnet-network_subnet-${zone}-id`))
         .join(","),
       INSTANCE_TYPES: "t4g.nano",
       ALLOCATION_ID: state("server", "aws_eip-address_elastic-ip-allocation_id"),
+      IMAGE_PARAMETER: "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-6.12-arm64",
       DDNS_FUNCTION: ref("aws_lambda_function.ddns-updater_function.function_name"),
       PENDING_TICK_RULE: `${PREFIX}-pending-tick`,
       ON_DEMAND_FALLBACK: "after-failures",
+      SPOT_ATTEMPTS: "2",
       SPOT_MAX_PRICE: "",
       MAX_AGE_DAYS: "14",
+      REBALANCE: "replace",
+      MAINTENANCE_WINDOW: "",
       LOG_LEVEL: "info",
     });
   });
 
   it("tell the DDNS updater which records are the server's", () => {
     expect(variables(json, "ddns-updater")).to.deep.equal({
+      ENVIRONMENT: "prod",
+      SITE: "tokyo",
       STORE_PREFIX: "/stingy-vpn/prod",
       CLOUDFLARE_ZONE_ID: state("dns", "data-cloudflare_zone-name_zone-zone_id"),
+      DNS_NAME: "vpn.example.com",
+      DNS_RECORDS: "A,AAAA",
       CLOUDFLARE_RECORD_ID: state("dns", "cloudflare_dns_record-name_a-id"),
       CLOUDFLARE_RECORD_ID_V6: state("dns", "cloudflare_dns_record-name_aaaa-id"),
+      ADDRESS: state("server", "aws_eip-address_elastic-ip-public_ip"),
       LOG_LEVEL: "info",
     });
   });
@@ -85,7 +95,12 @@ describe("the recovery stack's functions", () => {
         instanceTypes: ["t4g.micro", "t4g.nano"],
         spotMaxPrice: 0.004,
         onDemandFallback: "never",
+        spotAttempts: 5,
         maxAgeDays: 7,
+        rebalance: "ignore",
+        maintenanceWindow: { from: "23:00", to: "01:00" },
+        image: "ami-0123456789abcdef0",
+        distribution: "debian",
       },
       storePrefix: "/my/store",
       elasticIp: "eipalloc-0123456789abcdef0",
@@ -97,13 +112,19 @@ describe("the recovery stack's functions", () => {
       INSTANCE_TYPES: "t4g.micro,t4g.nano",
       SPOT_MAX_PRICE: "0.004",
       ON_DEMAND_FALLBACK: "never",
+      SPOT_ATTEMPTS: "5",
       MAX_AGE_DAYS: "7",
+      REBALANCE: "ignore",
+      MAINTENANCE_WINDOW:
+        '{"days":["mon","tue","wed","thu","fri","sat","sun"],"from":"23:00","to":"01:00","timeZone":"UTC"}',
+      IMAGE_PARAMETER: "",
       STORE_PREFIX: "/my/store",
       ALLOCATION_ID: "eipalloc-0123456789abcdef0",
     });
     expect(variables(other, "ddns-updater")).to.include({
       STORE_PREFIX: "/my/store",
       CLOUDFLARE_ZONE_ID: "0123456789abcdef0123456789abcdef",
+      DNS_RECORDS: "A",
       CLOUDFLARE_RECORD_ID_V6: "",
     });
     for (const { runtime } of Object.values<Json>(other.resource.aws_lambda_function)) {
@@ -124,7 +145,21 @@ describe("the recovery stack's functions", () => {
   it("have no address to move where the site has none", () => {
     const other = recovery({ elasticIp: false });
     expect(variables(other, "recovery-handler").ALLOCATION_ID).to.equal("");
+    expect(variables(other, "ddns-updater").ADDRESS).to.equal("");
     expect(JSON.stringify(other.data.aws_iam_policy_document)).not.to.match(/Address/);
+  });
+
+  it("share the account's concurrency, unless some of it is kept for the controller", () => {
+    const reserved = ({ resource }: Json) =>
+      Object.entries<Json>(resource.aws_lambda_function).map(([id, fn]) => [id, fn.reserved_concurrent_executions]);
+    expect(reserved(json)).to.have.deep.members([
+      ["recovery-handler_function", undefined],
+      ["ddns-updater_function", undefined],
+    ]);
+    expect(reserved(recovery({ functions: { reservedConcurrency: 2 } }))).to.have.deep.members([
+      ["recovery-handler_function", 2],
+      ["ddns-updater_function", undefined],
+    ]);
   });
 
   it("log into groups with retention, and give an event up after two retries or five minutes", () => {
@@ -212,9 +247,12 @@ describe("the recovery stack's rules", () => {
         ...input,
       },
     ];
-    const tick = { input: '{"source":"stingy-vpn","detail-type":"Tick"}' };
+    const inputs: Record<string, object> = {
+      tick: { input: '{"source":"stingy-vpn","detail-type":"Tick"}' },
+      "pending-tick": { input: '{"source":"stingy-vpn","detail-type":"Pending Tick"}' },
+    };
     expect(json.resource.aws_cloudwatch_event_target).to.deep.equal(
-      Object.fromEntries(TRIGGERS.map((name) => target(name, name.endsWith("tick") ? tick : {}))),
+      Object.fromEntries(TRIGGERS.map((name) => target(name, inputs[name]))),
     );
   });
 
@@ -253,6 +291,36 @@ describe("the recovery stack's rules", () => {
   });
 });
 
+describe("the recovery stack's schedule", () => {
+  it("is none, unless the configuration has one", () => {
+    expect(JSON.stringify(recovery())).not.to.include("scheduler");
+  });
+
+  it("commands this controller to pause and resume, with its own queue behind", () => {
+    const { resource, data } = recovery({
+      schedule: { pause: "0 22 ? * MON-FRI *", resume: "0 8 ? * MON-FRI *", timeZone: "Asia/Tokyo" },
+    });
+    const schedules = Object.values<Json>(resource.aws_scheduler_schedule);
+    expect(schedules.map(({ name, schedule_expression }) => [name, schedule_expression])).to.deep.equal([
+      [`${PREFIX}-pause`, "cron(0 22 ? * MON-FRI *)"],
+      [`${PREFIX}-resume`, "cron(0 8 ? * MON-FRI *)"],
+    ]);
+    const controller = ref("aws_lambda_function.recovery-handler_function.arn");
+    for (const { target, schedule_expression_timezone, depends_on } of schedules) {
+      // On destroy the site is drained after them, so that none of them resumes it meanwhile.
+      expect(depends_on).to.include("aws_lambda_invocation.converge");
+      expect(target.arn).to.equal(controller);
+      expect(target.dead_letter_config).to.deep.equal({ arn: QUEUE });
+      expect(schedule_expression_timezone).to.equal("Asia/Tokyo");
+    }
+    const grants = data.aws_iam_policy_document.schedule_iam_permissions.statement;
+    expect(grants.map(({ actions, resources }: Json) => [actions, resources])).to.deep.equal([
+      [["lambda:InvokeFunction"], [controller]],
+      [["sqs:SendMessage"], [QUEUE]],
+    ]);
+  });
+});
+
 describe("the recovery stack's first and last call", () => {
   let json: Json;
   before(() => {
@@ -274,9 +342,10 @@ describe("the recovery stack's first and last call", () => {
     });
   });
 
-  it("finds the state parameter and every rule in place", () => {
+  it("finds the controller's parameters and every rule in place", () => {
     expect(json.resource.aws_lambda_invocation.converge.depends_on).to.have.members([
       "aws_ssm_parameter.desired-state",
+      "aws_ssm_parameter.launches",
       ...TRIGGERS.flatMap((name) => [
         `aws_lambda_permission.${name}_permission`,
         `aws_cloudwatch_event_target.${name}_target`,
@@ -294,5 +363,15 @@ describe("the recovery stack's first and last call", () => {
       lifecycle: { ignore_changes: ["insecure_value", "description"], prevent_destroy: true },
     });
     expect(parameter(recovery({ protect: false })).lifecycle.prevent_destroy).to.equal(false);
+  });
+
+  it("starts from no launch to remember, which is the controller's from then on", () => {
+    expect(json.resource.aws_ssm_parameter.launches).to.deep.equal({
+      name: "/stingy-vpn/prod/launches",
+      description: "What the controller remembers of its launches",
+      type: "String",
+      insecure_value: "none",
+      lifecycle: { ignore_changes: ["insecure_value", "description"], prevent_destroy: true },
+    });
   });
 });

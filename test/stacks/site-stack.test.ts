@@ -89,6 +89,7 @@ describe("what cannot be made again", () => {
     "aws_eip.address_elastic-ip": "vpc",
     "aws_ssm_parameter.instance-id": "/stingy-vpn/prod/instance-id",
     "aws_ssm_parameter.desired-state": "/stingy-vpn/prod/desired-state",
+    "aws_ssm_parameter.launches": "/stingy-vpn/prod/launches",
     "aws_sns_topic.alerts_topic": "stingy-vpn-prod-tokyo-alerts",
     "aws_sqs_queue.dead-letters_queue": "stingy-vpn-prod-tokyo-dead-letters",
     "aws_cloudwatch_log_group.recovery-handler_logs": "/aws/lambda/stingy-vpn-prod-tokyo-recovery-handler",

@@ -1,74 +1,218 @@
-import type { Log } from "../shared/log";
+import { type Secret, scrub } from "../shared/secret";
+import { Failed, type Patience, withRetries } from "./retry";
 
-const RETRIES = 3;
-const TIMEOUT_MS = 5_000;
-const FIRST_DELAY_MS = 500;
-/** Three waits of this length and four time-outs still fit in the function's minute. */
-const LONGEST_DELAY_MS = 10_000;
+export const RECORD_TYPES = ["A", "AAAA"] as const;
+export type RecordType = (typeof RECORD_TYPES)[number];
 
-export interface Cloudflare {
+export interface Named {
+  readonly name: string;
+  readonly type: RecordType;
+}
+
+export interface DnsRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly type: string;
+  readonly content: string;
+}
+
+export interface CloudflareProps {
   readonly baseUrl: string;
   readonly zoneId: string;
-  readonly token: string;
-  readonly log: Log;
-  readonly sleep: (ms: number) => Promise<void>;
-  readonly random: () => number;
+  readonly token: Secret;
+  readonly patience: Patience;
+  /** What a person does when Cloudflare refuses the token, knows no such zone, or gives no good answer for now. */
+  readonly fixes: Readonly<Record<"token" | "zone" | "later", string>>;
 }
 
-type Outcome = { ok: true } | { ok: false; problem: string; permanent: boolean; retryAfterMs?: number | undefined };
+interface Request<T> {
+  readonly method?: "GET" | "PATCH";
+  readonly path: string;
+  readonly body?: object;
+  /** Checks the result of a successful answer. @throws Error when it is not what was asked for */
+  readonly accept: (result: unknown) => T;
+  /** The answer to a 404. @default it is a failure */
+  readonly whenGone?: T;
+}
 
-export async function updateRecord(cloudflare: Cloudflare, recordId: string, content: string): Promise<void> {
-  const { log, random, sleep } = cloudflare;
-  for (let attempt = 0; ; attempt++) {
-    const outcome = await patch(cloudflare, recordId, content);
-    if (outcome.ok) return log.info("record updated", { recordId, content });
-    const { problem } = outcome;
-    const delayMs = outcome.retryAfterMs ?? random() * FIRST_DELAY_MS * 2 ** attempt;
-    const hopeless = outcome.permanent || attempt === RETRIES || delayMs > LONGEST_DELAY_MS;
-    log.warn("Cloudflare did not update the record", { recordId, attempt, problem, hopeless, delayMs });
-    if (hopeless) throw new Error(`Cloudflare did not update record ${recordId}: ${problem}`);
-    await sleep(delayMs);
+interface ErrorEntry {
+  readonly code: number;
+  readonly message: string;
+}
+
+/** A gateway's page of HTML tells no more than its beginning. */
+const LONGEST_REASON = 200;
+/** "Authentication error" and "Invalid access token". */
+const TOKEN_REFUSED = [10000, 9109];
+/** "Invalid or missing zone id" and "Could not route to …, perhaps your object identifier is invalid?" */
+const ZONE_UNKNOWN = [1003, 7003];
+/** "Record does not exist." */
+const RECORD_GONE = [81044];
+
+/** What the updater needs of Cloudflare's API: https://developers.cloudflare.com/api/resources/dns/subresources/records */
+export class Cloudflare {
+  constructor(private readonly props: CloudflareProps) {}
+
+  /** Undefined when the id is nobody's. */
+  read(named: Named, id: string): Promise<DnsRecord | undefined> {
+    return this.call(`reading ${title(named)}`, { path: recordPath(id), accept: toRecord, whenGone: undefined });
   }
-}
 
-async function patch(cloudflare: Cloudflare, recordId: string, content: string): Promise<Outcome> {
-  const { baseUrl, zoneId, token } = cloudflare;
-  try {
-    const response = await fetch(`${baseUrl}/zones/${zoneId}/dns_records/${recordId}`, {
+  lookUp(named: Named): Promise<DnsRecord[]> {
+    const query = new URLSearchParams({ "name.exact": named.name, type: named.type });
+    return this.call(`looking up ${title(named)}`, { path: `dns_records?${query}`, accept: toRecords });
+  }
+
+  /** Changes the content alone: time to live, proxy and comment stay. */
+  write(named: Named, id: string, content: string): Promise<DnsRecord> {
+    return this.call(`writing ${content} into ${title(named)}`, {
       method: "PATCH",
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: JSON.stringify({ content }),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      path: recordPath(id),
+      body: { content },
+      accept: toRecordSaying(content),
     });
-    const text = await response.text();
-    const body = parse(text);
-    if (response.ok && body?.success === true) return { ok: true };
-    const reasons = body?.errors?.map(({ code, message }) => `${code} ${message}`).join(", ") || text.slice(0, 200);
-    return {
-      ok: false,
-      problem: `HTTP ${response.status} ${reasons}`.trim(),
-      permanent: response.status >= 400 && response.status < 500 && response.status !== 429,
-      retryAfterMs: retryAfterMs(response.headers.get("retry-after")),
-    };
-  } catch (error) {
-    const { message, cause } = error as Error;
-    const detail = cause instanceof Error ? ` (${cause.message})` : "";
-    return { ok: false, problem: `${message}${detail}`, permanent: false };
+  }
+
+  /** Reads a record back until it says what was written. */
+  verify(named: Named, id: string, content: string): Promise<DnsRecord> {
+    return this.call(`reading ${title(named)} back`, { path: recordPath(id), accept: toRecordSaying(content) });
+  }
+
+  private call<T>(what: string, request: Request<T>): Promise<T> {
+    return withRetries(`Cloudflare, ${what}`, this.props.patience, (timeoutMs) => this.attempt(request, timeoutMs));
+  }
+
+  private async attempt<T>(request: Request<T>, timeoutMs: number): Promise<T> {
+    const { response, text } = await this.send(request, timeoutMs);
+    const { success, result, errors } = parse(text);
+    if (response.ok && success === true) return accepted(request, result, this.props.fixes.later);
+    const entries = toErrors(errors);
+    if ("whenGone" in request && isGone(response.status, entries)) return request.whenGone as T;
+    throw this.refusal(response, text, entries);
+  }
+
+  private refusal({ ok, status, headers }: Response, text: string, errors: readonly ErrorEntry[]): Failed {
+    const { fixes, patience } = this.props;
+    const reasons = errors.map(({ code, message }) => `${code} ${message}`).join(", ") || text.trim();
+    // Cut only after scrubbing: half a secret would not be recognised.
+    const problem = `HTTP ${status} ${scrub(reasons).slice(0, LONGEST_REASON)}`.replace(/[\s.]+$/, "");
+    const tokenRefused = status === 401 || status === 403 || hasCode(errors, TOKEN_REFUSED);
+    const zoneUnknown = hasCode(errors, ZONE_UNKNOWN) || (status === 404 && !hasCode(errors, RECORD_GONE));
+    if (ok || status === 408 || status === 429 || status >= 500) {
+      return new Failed(problem, {
+        code: status === 429 ? "throttled" : "cloudflare",
+        retryAfterMs: retryAfterMs(headers.get("retry-after"), patience.now()),
+        fix: fixes.later,
+      });
+    }
+    return new Failed(problem, {
+      code: tokenRefused ? "token-refused" : "cloudflare",
+      permanent: true,
+      fix: tokenRefused ? fixes.token : zoneUnknown ? fixes.zone : undefined,
+    });
+  }
+
+  private async send({ method = "GET", path, body }: Request<unknown>, timeoutMs: number) {
+    const { baseUrl, zoneId, token, fixes } = this.props;
+    try {
+      const response = await fetch(`${baseUrl}/zones/${encodeURIComponent(zoneId)}/${path}`, {
+        method,
+        headers: { authorization: `Bearer ${token.reveal()}`, "content-type": "application/json" },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        // The API redirects nobody, and the token goes nowhere else.
+        redirect: "manual",
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+      return { response, text: await response.text() };
+    } catch (cause) {
+      throw new Failed(`no answer (${reasonOf(cause, timeoutMs)})`, { code: "no-answer", cause, fix: fixes.later });
+    }
   }
 }
 
-/** A gateway in front of the API answers in HTML. */
-function parse(text: string): { success?: boolean; errors?: { code: number; message: string }[] } | undefined {
+function title({ name, type }: Named): string {
+  return `the ${type} record of ${name}`;
+}
+
+function recordPath(id: string): string {
+  return `dns_records/${encodeURIComponent(id)}`;
+}
+
+function accepted<T>({ accept }: Request<T>, result: unknown, fix: string): T {
   try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
+    return accept(result);
+  } catch (error) {
+    throw new Failed((error as Error).message, { code: "unexpected-answer", fix });
   }
+}
+
+function toRecord(result: unknown): DnsRecord {
+  const { id, name, type, content } = asObject(result);
+  if (typeof id !== "string" || typeof name !== "string" || typeof type !== "string" || typeof content !== "string") {
+    throw new Error("the answer holds no record");
+  }
+  return { id, name, type, content };
+}
+
+function toRecords(result: unknown): DnsRecord[] {
+  if (!Array.isArray(result)) throw new Error("the answer holds no list of records");
+  return result.map(toRecord);
+}
+
+function toRecordSaying(content: string): (result: unknown) => DnsRecord {
+  return (result) => {
+    const record = toRecord(result);
+    if (!sameAddress(record.content, content)) throw new Error(`the record says ${record.content}, not ${content}`);
+    return record;
+  };
+}
+
+/** IPv6 has many spellings of one address. */
+export function sameAddress(one: string, other: string): boolean {
+  return one === other || (one.includes(":") && canonical(one) === canonical(other));
+}
+
+function canonical(ipv6: string): string {
+  const url = `http://[${ipv6}]/`;
+  return URL.canParse(url) ? new URL(url).hostname : ipv6;
+}
+
+function parse(text: string): Record<string, unknown> {
+  try {
+    return asObject(JSON.parse(text));
+  } catch {
+    return {};
+  }
+}
+
+function toErrors(errors: unknown): ErrorEntry[] {
+  if (!Array.isArray(errors)) return [];
+  return errors.map(asObject).map(({ code, message }) => ({ code: Number(code), message: String(message) }));
+}
+
+function hasCode(errors: readonly ErrorEntry[], codes: readonly number[]): boolean {
+  return errors.some(({ code }) => codes.includes(code));
+}
+
+function isGone(status: number, errors: readonly ErrorEntry[]): boolean {
+  return status === 404 || hasCode(errors, RECORD_GONE);
+}
+
+function asObject(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+/** fetch says "fetch failed", and why in the cause. */
+function reasonOf(error: unknown, timeoutMs: number): string {
+  const { name, message, cause } = error as Error;
+  if (name === "TimeoutError") return `within ${timeoutMs} ms`;
+  const { code, message: detail } = asObject(cause);
+  return String(code ?? detail ?? message);
 }
 
 /** Retry-After is a number of seconds or a date. */
-function retryAfterMs(header: string | null): number | undefined {
+function retryAfterMs(header: string | null, now: number): number | undefined {
   if (header === null) return undefined;
-  const ms = Number.isNaN(Number(header)) ? Date.parse(header) - Date.now() : Number(header) * 1000;
+  const ms = /^\s*\d+\s*$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now;
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }

@@ -1,87 +1,98 @@
+import { isIPv4 } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { DescribeInstancesCommand, EC2Client, type EC2ClientConfig } from "@aws-sdk/client-ec2";
-import { GetParameterCommand, ParameterNotFound, SSMClient } from "@aws-sdk/client-ssm";
-import { readEnvironment, type Variables } from "../shared/environment";
+import { EC2Client } from "@aws-sdk/client-ec2";
+import { SSMClient } from "@aws-sdk/client-ssm";
+import { type ClientOverrides, clientConfig } from "../shared/clients";
+import { type Reader, readEnvironment, type Variables } from "../shared/environment";
+import { outwardError } from "../shared/errors";
 import { createLog, LOG_LEVELS } from "../shared/log";
-import { type Cloudflare, updateRecord } from "./cloudflare";
+import { createMetrics, type Metrics } from "../shared/metrics";
+import { RECORD_TYPES } from "./cloudflare";
+import type { Patience } from "./retry";
+import { type DnsSettings, type Result, update } from "./update";
 
-export interface Replacements extends Partial<Pick<Cloudflare, "log" | "sleep" | "random">> {
-  readonly sdk?: Pick<EC2ClientConfig, "endpoint" | "region" | "credentials" | "maxAttempts">;
+/** The rest of the function's minute is for what is under way, the log and the metric. */
+const TIME_MS = 50_000;
+const CLOUDFLARE = "https://api.cloudflare.com/client/v4";
+
+export interface Summary {
+  readonly results: readonly Result[];
+}
+
+export interface Replacements extends Partial<Omit<Patience, "deadline">> {
+  readonly sdk?: ClientOverrides;
+  readonly metrics?: Metrics;
 }
 
 export function createHandler(variables: Variables, replacements: Replacements = {}) {
-  const settings = readEnvironment(variables, (read) => ({
-    storePrefix: read.required("STORE_PREFIX"),
-    zoneId: read.required("CLOUDFLARE_ZONE_ID"),
-    recordId: read.optional("CLOUDFLARE_RECORD_ID"),
-    recordIdV6: read.optional("CLOUDFLARE_RECORD_ID_V6"),
-    baseUrl: read.optional("CLOUDFLARE_BASE_URL") ?? "https://api.cloudflare.com/client/v4",
-    level: read.oneOf("LOG_LEVEL", LOG_LEVELS, "info"),
-  }));
-  const { sdk = {}, log = createLog(settings.level), ...chance } = replacements;
-  const ec2 = new EC2Client(sdk);
-  const ssm = new SSMClient(sdk);
+  const {
+    sdk,
+    log = createLog(LOG_LEVELS.find((level) => level === variables.LOG_LEVEL) ?? "info"),
+    metrics = createMetrics({ Site: variables.SITE || "unknown", Environment: variables.ENVIRONMENT || "unknown" }),
+    ...replaced
+  } = replacements;
+  const clock = { now: Date.now, sleep, random: Math.random, ...replaced };
+  const clients = { ec2: new EC2Client(clientConfig(sdk)), ssm: new SSMClient(clientConfig(sdk)) };
 
-  async function parameter(name: string, WithDecryption: boolean): Promise<string> {
-    const Name = `${settings.storePrefix}/${name}`;
+  /** Whatever the event is, it is not read: it only says that the records may have to change. */
+  return async (): Promise<Summary> => {
     try {
-      const value = (await ssm.send(new GetParameterCommand({ Name, WithDecryption }))).Parameter?.Value?.trim();
-      if (value) return value;
+      const { storePrefix, functionName, dns } = readSettings(variables);
+      if (dns === undefined) {
+        log.info("DNS is off, as there is no CLOUDFLARE_ZONE_ID: no record is written");
+        return { results: [] };
+      }
+      const results = await update({
+        aws: { ...clients, storePrefix },
+        dns,
+        patience: { ...clock, log, deadline: clock.now() + TIME_MS },
+        again: `aws lambda invoke --function-name ${functionName} /dev/stdout`,
+      });
+      return { results };
     } catch (error) {
-      if (!(error instanceof ParameterNotFound)) throw error;
-    }
-    throw new Error(`Parameter ${Name} does not exist or is empty.`);
-  }
-
-  async function serverAddresses() {
-    const instanceId = await parameter("instance-id", false);
-    if (instanceId === "initial") throw new Error("No server has been promoted yet: there is no address to publish.");
-    const { Reservations } = await ec2.send(new DescribeInstancesCommand({ InstanceIds: [instanceId] }));
-    const instance = Reservations?.[0]?.Instances?.[0];
-    const ipv6 = instance?.Ipv6Address ?? instance?.NetworkInterfaces?.[0]?.Ipv6Addresses?.[0]?.Ipv6Address;
-    return { instanceId, ipv4: instance?.PublicIpAddress, ipv6 };
-  }
-
-  async function cloudflareToken(): Promise<string> {
-    const token = await parameter("cloudflare-token", true);
-    // fetch quotes a header value it refuses in its error, and errors are logged.
-    if (!/^[\x21-\x7e]+$/.test(token)) throw new Error("The Cloudflare token holds a space or a non-ASCII character.");
-    return token;
-  }
-
-  async function update(): Promise<{ updated: string[] }> {
-    const { instanceId, ipv4, ipv6 } = await serverAddresses();
-    const cloudflare = { ...settings, token: await cloudflareToken(), log, sleep, random: Math.random, ...chance };
-    const records = [
-      { kind: "IPv4", recordId: settings.recordId, address: ipv4 },
-      { kind: "IPv6", recordId: settings.recordIdV6, address: ipv6 },
-    ];
-    const updates = records.map(async ({ kind, recordId, address }) => {
-      if (recordId === undefined) return [];
-      if (address === undefined) throw new Error(`Server ${instanceId} has no public ${kind} address.`);
-      await updateRecord(cloudflare, recordId, address);
-      return [address];
-    });
-    // One family's failure must not keep the other from being updated.
-    const results = await Promise.allSettled(updates);
-    const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason as Error] : []));
-    if (failures.length > 0) throw new Error(failures.map(({ message }) => message).join(" "));
-    return { updated: results.flatMap((result) => (result.status === "fulfilled" ? result.value : [])) };
-  }
-
-  return async () => {
-    try {
-      return await update();
-    } catch (error) {
-      log.error("failed", { error });
-      throw error;
+      const errors = error instanceof AggregateError ? error.errors : [error];
+      for (const each of errors) log.error("failed", { error: each });
+      metrics.count("DnsFailures");
+      throw outwardError(error);
+    } finally {
+      metrics.flush();
     }
   };
 }
 
+function readSettings(variables: Variables) {
+  return readEnvironment(variables, (read) => ({
+    site: read.required("SITE"),
+    environment: read.required("ENVIRONMENT"),
+    storePrefix: read.required("STORE_PREFIX"),
+    functionName: read.optional("AWS_LAMBDA_FUNCTION_NAME") ?? "FUNCTION",
+    level: read.oneOf("LOG_LEVEL", LOG_LEVELS, "info"),
+    dns: read.optional("CLOUDFLARE_ZONE_ID") === undefined ? undefined : readDnsSettings(read),
+  }));
+}
+
+function readDnsSettings(read: Reader): DnsSettings {
+  const baseUrl = read.matching("CLOUDFLARE_BASE_URL", isSafe, "an https URL, or an http URL of 127.0.0.1");
+  return {
+    zoneId: read.required("CLOUDFLARE_ZONE_ID"),
+    name: read.required("DNS_NAME"),
+    types: read.listOf("DNS_RECORDS", RECORD_TYPES),
+    ids: { A: read.optional("CLOUDFLARE_RECORD_ID"), AAAA: read.optional("CLOUDFLARE_RECORD_ID_V6") },
+    address: read.matching("ADDRESS", isIPv4, "an IPv4 address"),
+    baseUrl: (baseUrl ?? CLOUDFLARE).replace(/\/+$/, ""),
+  };
+}
+
+/** The token is sent there. */
+function isSafe(url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  const { protocol, hostname } = new URL(url);
+  return protocol === "https:" || (protocol === "http:" && hostname === "127.0.0.1");
+}
+
 let warm: ReturnType<typeof createHandler> | undefined;
 
-export const handler = async (): Promise<{ updated: string[] }> => {
+export const handler = async (): Promise<Summary> => {
   warm ??= createHandler(process.env);
   return warm();
 };

@@ -1,166 +1,226 @@
 import { createHash } from "node:crypto";
+import type { Log } from "../shared/log";
+import type { Metrics } from "../shared/metrics";
 import {
-  type _InstanceType,
-  AssociateAddressCommand,
-  CreateFleetCommand,
-  type CreateFleetCommandInput,
-  TerminateInstancesCommand,
-} from "@aws-sdk/client-ec2";
-import { DisableRuleCommand, EnableRuleCommand } from "@aws-sdk/client-eventbridge";
-import { InvokeCommand } from "@aws-sdk/client-lambda";
-import { PutParameterCommand } from "@aws-sdk/client-ssm";
-import type { Action, Observation } from "./decide";
-import { type Context, siteInstances } from "./observe";
+  type Cloud,
+  CloudError,
+  type LaunchCall,
+  type LaunchRequest,
+  MARKETS,
+  type Market,
+  type Override,
+} from "./cloud";
+import { type Action, NOT_READY, type Problem } from "./decide";
+import { adviceFor, type Refusal, refusalOf } from "./launch-errors";
+import { type LaunchRecord, writeLaunches } from "./launches";
+import { PARAMETERS, toInstance } from "./observe";
+import type { Settings } from "./settings";
 
-const TOKEN_BUCKET_MS = 10 * 60 * 1000;
-const DRAIN_POLL_MS = 5_000;
-const DRAIN_LIMIT_MS = 4 * 60 * 1000;
+export interface Context {
+  readonly settings: Settings;
+  readonly cloud: Cloud;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly now: () => Date;
+  readonly sleep: (ms: number) => Promise<void>;
+}
 
-/** Performs the actions in order and returns those that were done. */
-export async function act(context: Context, seen: Observation, actions: readonly Action[]): Promise<Action[]> {
+/** What was seen longer ago is not acted upon: others may have acted since. The next look sees anew. */
+export const OLDEST_OBSERVATION_MS = 20_000;
+
+export interface Outcome {
+  readonly done: readonly Action[];
+  readonly problems: readonly Problem[];
+}
+
+/** Performs the actions in order. Each may be repeated, and the run may end between any two of them. */
+export async function act(context: Context, actions: readonly Action[], seenAt: Date): Promise<Outcome> {
+  const { log, now } = context;
   const done: Action[] = [];
-  for (const action of actions) {
-    switch (action.do) {
-      case "launch":
-        await launch(context, seen, action.onDemandFallback);
-        break;
-      case "promote":
-        // What follows, above all the old server's end, holds only if the promotion happened.
-        if (!(await promote(context, action.instanceId))) return done;
-        break;
-      case "associate-address":
-        await associateAddress(context, action.instanceId);
-        break;
-      case "update-dns":
-        await updateDns(context);
-        break;
-      case "terminate":
-        await terminate(context, action.instanceIds);
-        break;
-      case "set-pending-tick":
-        await setPendingTick(context, action.enabled);
+  const problems: Problem[] = [];
+  const failures: unknown[] = [];
+  for (const [index, action] of actions.entries()) {
+    const age = now().getTime() - seenAt.getTime();
+    if (age > OLDEST_OBSERVATION_MS) {
+      log.warn("what was seen is too old to act upon: the next look goes on", { age, left: actions.slice(index) });
+      break;
     }
-    context.log.info("done", { action });
-    done.push(action);
+    try {
+      // What follows, above all an end, was decided for the case that this happens.
+      if (!(await perform(context, action, problems))) break;
+      log.info("done", { action });
+      done.push(action);
+    } catch (error) {
+      log.error("not done", { action, error });
+      failures.push(error);
+      if (!STANDS_ALONE.includes(action.do)) break;
+    }
   }
-  return done;
+  // Whoever called tries again; the ticks do anyway.
+  if (failures.length > 0) throw failures[0];
+  return { done, problems };
 }
 
-/** AWS has no machine now. The ticks go on trying. */
-export class NoCapacity extends Error {
-  override readonly name = "NoCapacity";
-}
+/** What a failure of these would keep from being done is worth more than they are. */
+const STANDS_ALONE: readonly Action["do"][] = ["mark", "watch-closely", "update-dns", "write-launches"];
 
-async function launch(context: Context, seen: Observation, onDemandFallback: boolean): Promise<void> {
-  const failures: string[] = [];
-  for (const market of onDemandFallback ? (["spot", "on-demand"] as const) : (["spot"] as const)) {
-    const request = fleetRequest(context, market);
-    const fleet = await context.ec2.send(
-      new CreateFleetCommand({ ...request, ClientToken: clientToken(context, seen, request) }),
-    );
-    const instanceIds = fleet.Instances?.flatMap(({ InstanceIds }) => InstanceIds ?? []) ?? [];
-    if (instanceIds.length > 0) return context.log.info("launched", { market, instanceIds });
-    const errors = fleet.Errors?.map(({ ErrorCode, ErrorMessage, LaunchTemplateAndOverrides: { Overrides } = {} }) => ({
-      code: ErrorCode,
-      message: ErrorMessage,
-      instanceType: Overrides?.InstanceType,
-      subnetId: Overrides?.SubnetId,
-    }));
-    context.log.error("no instance was launched", { market, errors });
-    failures.push(`${market}: ${[...new Set(errors?.map(({ code }) => code))].join(", ") || "no reason given"}`);
+async function perform(context: Context, action: Action, problems: Problem[]): Promise<boolean> {
+  const { cloud } = context;
+  switch (action.do) {
+    case "mark":
+      await cloud.tag(action.instanceId, action.mark, action.value);
+      if (action.why === NOT_READY) context.metrics.count("SuccessorsFailed");
+      return true;
+    case "watch-closely":
+      await cloud.watchClosely(action.enabled);
+      return true;
+    case "launch":
+      return launch(context, action, problems);
+    case "promote":
+      return promote(context, action);
+    case "write-instance-id":
+      await writeInstanceId(context, action.instanceId);
+      return true;
+    case "update-dns":
+      await updateDns(context);
+      return true;
+    case "terminate":
+      await cloud.terminate(action.instanceIds);
+      return true;
+    case "set-desired-state":
+      await put(context, PARAMETERS.desired, action.state);
+      return true;
+    case "write-launches":
+      if (action.replace) await writeLaunch(context, action.record);
+      else await cloud.createParameter(pathOf(context, PARAMETERS.launches), writeLaunches(action.record));
+      return true;
   }
-  throw new NoCapacity(`No instance could be launched for site ${context.settings.site} (${failures.join("; ")}).`);
 }
 
-function fleetRequest({ settings }: Context, market: "spot" | "on-demand"): CreateFleetCommandInput {
-  const spot = market === "spot";
-  return {
-    Type: "instant",
-    TargetCapacitySpecification: { TotalTargetCapacity: 1, DefaultTargetCapacityType: market },
-    ...(spot
-      ? { SpotOptions: { AllocationStrategy: "price-capacity-optimized", InstanceInterruptionBehavior: "terminate" } }
-      : { OnDemandOptions: { AllocationStrategy: "prioritized" } }),
-    LaunchTemplateConfigs: [
-      {
-        LaunchTemplateSpecification: { LaunchTemplateId: settings.launchTemplateId, Version: "$Latest" },
-        Overrides: settings.instanceTypes.flatMap((type, Priority) =>
-          settings.subnetIds.map((SubnetId) => ({
-            SubnetId,
-            InstanceType: type as _InstanceType,
-            ...(spot ? {} : { Priority }),
-            ...(spot && settings.spotMaxPrice !== undefined ? { MaxPrice: settings.spotMaxPrice } : {}),
-          })),
-        ),
-      },
-    ],
-  };
-}
-
-/**
- * One token per decision: a repeated event or a lost response launches nothing twice. The request itself is part of
- * it, because EC2 refuses the same token for another one (IdempotentParameterMismatch).
- */
-function clientToken({ settings, now }: Context, seen: Observation, request: CreateFleetCommandInput): string {
-  const bucket = Math.floor(now().getTime() / TOKEN_BUCKET_MS);
-  const { environment, site } = settings;
-  const decision = [environment, site, seen.serverId, seen.latestTemplateVersion, bucket, request];
-  return createHash("sha256").update(JSON.stringify(decision)).digest("hex").slice(0, 64);
-}
-
-async function promote(context: Context, instanceId: string): Promise<boolean> {
-  const instances = await siteInstances(context, ["running"]);
-  if (!instances.some(({ id, ready }) => id === instanceId && ready)) {
-    context.log.warn("the successor is no longer ready: nothing is moved", { instanceId });
+/** Looks once more: between the first look and now the successor may have died or been given up. */
+async function promote(
+  context: Context,
+  { instanceId, states, named }: Extract<Action, { do: "promote" }>,
+): Promise<boolean> {
+  const { cloud, log, metrics, settings } = context;
+  const [found] = await cloud.instancesById([instanceId]);
+  const instance = found && toInstance(found, []);
+  const fit = instance?.phase === "running" && !instance.endingSince && states.includes(instance.state ?? "");
+  if (!fit) {
+    log.warn("it is not ready any more: nothing is moved", { instanceId, instance });
     return false;
   }
-  await associateAddress(context, instanceId);
-  await putParameter(context, "instance-id", instanceId);
-  await updateDns(context);
+  if (settings.allocationId !== undefined) await cloud.associateAddress(instanceId);
+  // Written anew it would look like a promotion, when the server only gets its address back.
+  if (named !== instanceId) await writeInstanceId(context, instanceId);
+  metrics.count("Promotions");
   return true;
 }
 
-async function updateDns({ lambda, settings }: Context): Promise<void> {
-  if (settings.ddnsFunction === undefined) return;
-  await lambda.send(new InvokeCommand({ FunctionName: settings.ddnsFunction, InvocationType: "Event" }));
+async function writeInstanceId(context: Context, instanceId: string): Promise<void> {
+  await put(context, PARAMETERS.server, instanceId);
+  await updateDns(context);
 }
 
-async function associateAddress({ ec2, settings }: Context, InstanceId: string): Promise<void> {
-  const { allocationId: AllocationId } = settings;
-  if (AllocationId === undefined) return;
-  await ec2.send(new AssociateAddressCommand({ AllocationId, InstanceId, AllowReassociation: true }));
+async function updateDns({ cloud, settings }: Context): Promise<void> {
+  if (settings.ddnsFunction !== undefined) await cloud.updateDns();
 }
 
-async function terminate({ ec2 }: Context, instanceIds: readonly string[]): Promise<void> {
-  await ec2.send(new TerminateInstancesCommand({ InstanceIds: [...instanceIds] }));
-}
-
-async function setPendingTick({ events, settings }: Context, enabled: boolean): Promise<void> {
-  const rule = { Name: settings.pendingTickRule };
-  await events.send(enabled ? new EnableRuleCommand(rule) : new DisableRuleCommand(rule));
-}
-
-async function putParameter({ ssm, settings }: Context, name: string, Value: string): Promise<void> {
-  const Name = `${settings.storePrefix}/${name}`;
-  await ssm.send(new PutParameterCommand({ Name, Value, Type: "String", Overwrite: true }));
-}
-
-/** Stops the site and returns when none of its instances is left, so that the network can be destroyed. */
-export async function drain(context: Context): Promise<string[]> {
-  await putParameter(context, "desired-state", "stopped");
-  await setPendingTick(context, false);
-  const drained = new Set<string>();
-  const deadline = context.now().getTime() + DRAIN_LIMIT_MS;
-  for (;;) {
-    // A stopped instance holds its network interface, and a launch that was under way may appear at any poll.
-    const left = await siteInstances(context, ["pending", "running", "stopping", "stopped", "shutting-down"]);
-    const ids = left.map(({ id }) => id);
-    if (ids.length === 0) return [...drained];
-    if (context.now().getTime() >= deadline) {
-      throw new Error(`Still not terminated after ${DRAIN_LIMIT_MS / 1000} s: ${ids.join(", ")}. Run destroy again.`);
+/** Step 5. Spot first; what comes of it is written down, as a refusal leaves no trace at AWS. */
+async function launch(
+  context: Context,
+  { reason, onDemand, attempt }: Extract<Action, { do: "launch" }>,
+  problems: Problem[],
+): Promise<boolean> {
+  const { log, metrics, now, settings } = context;
+  let { attempt: number, refusals } = attempt;
+  for (const market of onDemand === "first" ? (["on-demand"] as const) : MARKETS) {
+    const record = { ...attempt, attempt: number, market, at: now() };
+    // Written first: whoever looks from now on waits for what comes of it, or makes the very same attempt.
+    await writeLaunch(context, { ...record, refusals, outcome: "unknown" });
+    const result = await tryToLaunch(context, attempt.by, requestFor(settings, market, number));
+    if (result.outcome === "launched") {
+      log.info("launched", { reason, market, by: attempt.by, ...result });
+      await writeLaunch(context, { ...record, refusals: 0, outcome: "launched" });
+      return true;
     }
-    context.log.info("draining", { left: ids });
-    await terminate(context, ids);
-    for (const id of ids) drained.add(id);
-    await context.sleep(DRAIN_POLL_MS);
+    metrics.count("LaunchesRefused");
+    log.error("nothing was launched", { reason, market, by: attempt.by, ...result });
+    const { outcome, refusal } = result;
+    if (refusal === "no-answer") return false;
+    refusals++;
+    await writeLaunch(context, { ...record, refusals, outcome, refusal });
+    const advice = adviceFor(refusal);
+    if (advice !== undefined) {
+      const message = `AWS refused a ${market} machine (${reason}): ${result.message} ${advice}`;
+      problems.push({ code: `launch-refused-${refusal}`, message });
+    }
+    // Another run may have got what this one's error did not show: the next look knows.
+    if (outcome === "failed") return false;
+    const impossible = onDemand === "if-spot-is-impossible" && refusal === "spot-is-impossible";
+    if (onDemand !== "if-refused" && !impossible) return false;
+    number++;
   }
+  return false;
+}
+
+type LaunchResult =
+  | { readonly outcome: "launched"; readonly instanceIds: readonly string[] }
+  | { readonly outcome: "refused" | "failed"; readonly refusal: Refusal; readonly message: string };
+
+async function tryToLaunch({ cloud }: Context, by: LaunchCall, request: LaunchRequest): Promise<LaunchResult> {
+  try {
+    if (by === "RunInstances") {
+      return { outcome: "launched", instanceIds: [await cloud.runInstance(request, placeFor(request))] };
+    }
+    const { instanceIds, errors } = await cloud.createFleet(request);
+    return instanceIds.length > 0 ? { outcome: "launched", instanceIds } : { outcome: "refused", ...summaryOf(errors) };
+  } catch (error) {
+    if (!(error instanceof CloudError)) throw error;
+    return { outcome: "failed", refusal: refusalOf(error.code), message: error.message };
+  }
+}
+
+/** One an attempt, and the same for all who make it: for RunInstances a token holds in one zone alone. */
+function placeFor({ clientToken, overrides }: LaunchRequest): Override {
+  return overrides[Number.parseInt(clientToken.slice(0, 8), 16) % overrides.length] as Override;
+}
+
+/** What is not for want of machines is said first: it does not pass by itself. */
+function summaryOf(errors: readonly { readonly code: string; readonly message: string }[]) {
+  const refusals = errors.map(({ code }) => refusalOf(code));
+  const refusal = refusals.find((kind) => kind !== "capacity") ?? refusals[0] ?? "capacity";
+  const texts = errors
+    .filter(({ code }) => refusalOf(code) === refusal)
+    .map(({ code, message }) => `${code}: ${message}`);
+  return { refusal, message: [...new Set(texts)].slice(0, 3).join(" ") || "no reason given" };
+}
+
+function requestFor(settings: Settings, market: Market, attempt: number): LaunchRequest {
+  const { environment, site, instanceTypes, subnetIds } = settings;
+  return {
+    market,
+    launchTemplateId: settings.launchTemplateId,
+    launchTemplateVersion: settings.launchTemplateVersion,
+    overrides: instanceTypes.flatMap((instanceType) => subnetIds.map((subnetId) => ({ instanceType, subnetId }))),
+    spotMaxPrice: market === "spot" ? settings.spotMaxPrice : undefined,
+    clientToken: hash(`${environment}/${site}/${attempt}`),
+  };
+}
+
+/** 64 characters, as many as a client token may have. */
+function hash(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+async function writeLaunch(context: Context, record: LaunchRecord): Promise<void> {
+  await put(context, PARAMETERS.launches, writeLaunches(record));
+}
+
+export async function put(context: Context, name: string, value: string): Promise<void> {
+  await context.cloud.putParameter(pathOf(context, name), value);
+}
+
+function pathOf({ settings }: Context, name: string): string {
+  return `${settings.storePrefix}/${name}`;
 }

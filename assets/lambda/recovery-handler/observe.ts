@@ -1,100 +1,84 @@
-import {
-  DescribeAddressesCommand,
-  DescribeLaunchTemplatesCommand,
-  type EC2Client,
-  paginateDescribeInstances,
-  type Instance as SdkInstance,
-} from "@aws-sdk/client-ec2";
-import type { EventBridgeClient } from "@aws-sdk/client-eventbridge";
-import type { LambdaClient } from "@aws-sdk/client-lambda";
-import { GetParametersCommand, type SSMClient } from "@aws-sdk/client-ssm";
-import type { Log } from "../shared/log";
-import type { Instance, Observation, Policy } from "./decide";
+import type { Cloud, CloudInstance, Parameter } from "./cloud";
+import { type Instance, MARKS, type Observation } from "./decide";
+import { NOTICES } from "./hint";
+import { readLaunches } from "./launches";
+import type { Settings } from "./settings";
 
-export interface Settings extends Policy {
-  readonly environment: string;
-  readonly site: string;
-  readonly storePrefix: string;
-  readonly launchTemplateId: string;
-  readonly subnetIds: readonly string[];
-  /** In order of preference. */
-  readonly instanceTypes: readonly string[];
-  readonly allocationId: string | undefined;
-  readonly ddnsFunction: string | undefined;
-  readonly pendingTickRule: string;
-  readonly spotMaxPrice: string | undefined;
-}
+export const PARAMETERS = { server: "instance-id", desired: "desired-state", launches: "launches" } as const;
+/** What `instance-id` says before the first promotion. */
+export const INITIAL = "initial";
 
-export interface Context {
-  readonly settings: Settings;
-  readonly log: Log;
-  readonly ec2: EC2Client;
-  readonly ssm: SSMClient;
-  readonly lambda: LambdaClient;
-  readonly events: EventBridgeClient;
-  readonly now: () => Date;
-  readonly sleep: (ms: number) => Promise<void>;
-}
+const INSTANCE_ID = /^i-[0-9a-f]{8,17}$/;
 
-export async function observe(context: Context): Promise<Observation> {
-  const [instances, parameters, latestTemplateVersion, address] = await Promise.all([
-    siteInstances(context, ["pending", "running"]),
-    readParameters(context),
-    readLatestTemplateVersion(context),
-    readAddress(context),
+/** Looks at everything that matters in four calls, three on a site without Elastic IP. */
+export async function observe(cloud: Cloud, settings: Settings, now: Date): Promise<Observation> {
+  const { storePrefix, imageParameter } = settings;
+  const names = Object.values(PARAMETERS).map((name) => `${storePrefix}/${name}`);
+  const [instances, impaired, parameters, address] = await Promise.all([
+    cloud.instances(),
+    cloud.impairedInstances(),
+    cloud.parameters(imageParameter === undefined ? names : [...names, imageParameter]),
+    settings.allocationId === undefined ? undefined : cloud.addressHolder(),
   ]);
-  return { ...parameters, instances, latestTemplateVersion, address };
-}
-
-export async function siteInstances({ ec2, settings }: Context, states: string[]): Promise<Instance[]> {
-  const Filters = [
-    { Name: "tag:Project", Values: ["stingy-vpn"] },
-    { Name: "tag:Environment", Values: [settings.environment] },
-    { Name: "tag:Site", Values: [settings.site] },
-    { Name: "instance-state-name", Values: states },
-  ];
-  const instances: Instance[] = [];
-  for await (const page of paginateDescribeInstances({ client: ec2 }, { Filters })) {
-    instances.push(...(page.Reservations ?? []).flatMap((reservation) => reservation.Instances ?? []).map(toInstance));
-  }
-  return instances;
-}
-
-function toInstance({ InstanceId, State, LaunchTime, Tags }: SdkInstance): Instance {
-  const tags = new Map(Tags?.map(({ Key, Value }) => [Key, Value]));
-  const state = tags.get("state");
+  const own = (name: string): Parameter | undefined => parameters.get(`${storePrefix}/${name}`);
+  const server = own(PARAMETERS.server);
+  const desired = own(PARAMETERS.desired)?.value;
+  const isServer = server !== undefined && INSTANCE_ID.test(server.value);
+  const launched = own(PARAMETERS.launches);
+  const launches = readLaunches(launched?.value, launched?.modifiedAt ?? now, isServer);
+  const garbage: Record<string, string> = {};
+  if (server && !isServer && server.value !== INITIAL) garbage[PARAMETERS.server] = server.value.slice(0, 80);
+  if (desired !== undefined && !isDesired(desired)) garbage[PARAMETERS.desired] = desired.slice(0, 80);
+  if (launches.garbage !== undefined) garbage[PARAMETERS.launches] = launches.garbage;
   return {
-    id: InstanceId ?? "",
-    // `serving` counts: a promotion that was cut short after the address moved has to be finished.
-    ready: State?.Name === "running" && (state === "ready" || state === "serving"),
-    launchedAt: LaunchTime ?? new Date(0),
-    templateVersion: tags.get("aws:ec2launchtemplate:version"),
+    desiredState: isDesired(desired) ? desired : undefined,
+    serverId: isServer ? server.value : undefined,
+    promotedAt: isServer ? server.modifiedAt : undefined,
+    garbage,
+    instances: instances.map((instance) => toInstance(instance, impaired)),
+    address,
+    newestImage: imageParameter === undefined ? undefined : parameters.get(imageParameter)?.value,
+    launches,
   };
 }
 
-async function readParameters({ ssm, settings }: Context): Promise<Pick<Observation, "serverId" | "desiredState">> {
-  const names = { server: `${settings.storePrefix}/instance-id`, desired: `${settings.storePrefix}/desired-state` };
-  const { Parameters, InvalidParameters } = await ssm.send(new GetParametersCommand({ Names: Object.values(names) }));
-  if (InvalidParameters?.length) {
-    throw new Error(`Not in the store: ${InvalidParameters.join(", ")}. \`cdktf deploy\` creates them.`);
-  }
-  const values = new Map(Parameters?.map(({ Name, Value }) => [Name, Value?.trim()]));
-  const desiredState = values.get(names.desired);
-  if (desiredState !== "running" && desiredState !== "stopped") {
-    throw new Error(`${names.desired} is "${desiredState}", not one of running, stopped.`);
-  }
-  return { desiredState, serverId: values.get(names.server) ?? "" };
+export function toInstance({ tags, state, ...seen }: CloudInstance, impaired: readonly string[]): Instance {
+  const { id, launchedAt, spot, imageId } = seen;
+  const templateId = tags.get("aws:ec2launchtemplate:id");
+  const version = Number(tags.get("aws:ec2launchtemplate:version"));
+  const [kind, noticedAt] = tags.get(MARKS.notice)?.split(" ") ?? [];
+  const notice = NOTICES.find((known) => known === kind);
+  const at = time(noticedAt);
+  const unhealthySince = time(tags.get(MARKS.unhealthy));
+  const endingSince = time(tags.get(MARKS.ending));
+  return {
+    id,
+    phase: PHASES[state] ?? "ended",
+    state: tags.get("state"),
+    impaired: impaired.includes(id),
+    launchedAt,
+    spot,
+    imageId,
+    template: templateId !== undefined && version > 0 ? { id: templateId, version } : undefined,
+    ...(notice && at ? { notice: { kind: notice, at } } : {}),
+    ...(unhealthySince ? { unhealthySince } : {}),
+    ...(endingSince ? { endingSince } : {}),
+  };
 }
 
-async function readLatestTemplateVersion({ ec2, settings }: Context): Promise<string> {
-  const command = new DescribeLaunchTemplatesCommand({ LaunchTemplateIds: [settings.launchTemplateId] });
-  const version = (await ec2.send(command)).LaunchTemplates?.[0]?.LatestVersionNumber;
-  if (version === undefined) throw new Error(`Launch template ${settings.launchTemplateId} was not found.`);
-  return String(version);
+const PHASES: Readonly<Record<string, Instance["phase"]>> = {
+  pending: "pending",
+  running: "running",
+  stopping: "stopped",
+  stopped: "stopped",
+};
+
+function isDesired(text: string | undefined): text is "running" | "stopped" {
+  return text === "running" || text === "stopped";
 }
 
-async function readAddress({ ec2, settings }: Context): Promise<Observation["address"]> {
-  if (settings.allocationId === undefined) return undefined;
-  const { Addresses } = await ec2.send(new DescribeAddressesCommand({ AllocationIds: [settings.allocationId] }));
-  return { holderId: Addresses?.[0]?.InstanceId };
+/** Undefined for a mark that makes no sense, as for none. */
+function time(text: string | undefined): Date | undefined {
+  const date = new Date(text ?? "");
+  return Number.isNaN(date.getTime()) ? undefined : date;
 }

@@ -28,6 +28,8 @@ const TOKYO = {
     distribution: "al2023",
     volumeGb: 8,
     onDemandFallback: "after-failures",
+    spotAttempts: 2,
+    rebalance: "replace",
     maxAgeDays: 14,
   },
   dns: { provider: "none" },
@@ -98,6 +100,20 @@ describe("the defaults", () => {
     });
   }
 
+  it("leave a maintenance window open every day, and its times and a schedule's in UTC", () => {
+    const schedule = { pause: "0 22 ? * MON-FRI *", resume: "0 8 ? * MON-FRI *" };
+    const { sites } = parseConfig({
+      sites: { tokyo: { server: { maintenanceWindow: { from: "03:00", to: "05:00" } }, schedule } },
+    });
+    expect(sites[0]?.server.maintenanceWindow).to.deep.equal({
+      days: ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
+      from: "03:00",
+      to: "05:00",
+      timeZone: "UTC",
+    });
+    expect(sites[0]?.schedule).to.deep.equal({ ...schedule, timeZone: "UTC" });
+  });
+
   it("give a site with IPv6 and a name both records", () => {
     const dns = { provider: "cloudflare", zone: "example.com", name: "example.com" };
     expect(parseConfig({ sites: { tokyo: { dns } } }).sites[0]?.dns).to.deep.include({ records: ["A", "AAAA"] });
@@ -132,7 +148,11 @@ describe("every default", () => {
     DEFAULT_IMAGE: inGroup("server", "image"),
     DEFAULT_VOLUME_GB: inGroup("server", "volumeGb"),
     DEFAULT_ON_DEMAND_FALLBACK: inGroup("server", "onDemandFallback"),
+    DEFAULT_SPOT_ATTEMPTS: inGroup("server", "spotAttempts"),
+    DEFAULT_REBALANCE: inGroup("server", "rebalance"),
     DEFAULT_MAX_AGE_DAYS: inGroup("server", "maxAgeDays"),
+    DEFAULT_WINDOW_DAYS: inGroup("server", "maintenanceWindow")?.properties?.days,
+    DEFAULT_TIME_ZONE: inGroup("schedule", "timeZone"),
     DEFAULT_ELASTIC_IP: site.properties?.elasticIp,
     DEFAULT_RUNTIME: inGroup("functions", "runtime"),
     DEFAULT_EMAILS: inGroup("monitoring", "emails"),
@@ -167,6 +187,9 @@ describe("every default", () => {
     expect(schema.properties?.sites?.default).to.deep.equal({ [defaults.DEFAULT_SITE_NAME.value]: {} });
     expect(Object.fromEntries(reasons)).to.deep.equal({
       SPOT_MAX_PRICE_REASON: inGroup("server", "spotMaxPrice")?.["x-reason"],
+      MAINTENANCE_WINDOW_REASON: inGroup("server", "maintenanceWindow")?.["x-reason"],
+      SCHEDULE_REASON: site.properties?.schedule?.["x-reason"],
+      RESERVED_CONCURRENCY_REASON: inGroup("functions", "reservedConcurrency")?.["x-reason"],
       DEFAULT_STORE_PREFIX_REASON: site.properties?.storePrefix?.["x-reason"],
       DEFAULT_AVAILABILITY_ZONES_REASON: inGroup("network", "availabilityZones")?.["x-reason"],
     });

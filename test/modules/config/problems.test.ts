@@ -4,7 +4,7 @@ import { errorOf, problemsOf } from "../../support/config-errors";
 
 const NAMES = "1 to 16 lower-case letters, digits and hyphens, a letter first, no hyphen last";
 const SITE_SETTINGS =
-  "region, storePrefix, protect, elasticIp, network, tunnel, access, server, dns, functions, monitoring";
+  "region, storePrefix, protect, elasticIp, network, tunnel, access, server, dns, schedule, functions, monitoring";
 
 const places = (...lines: string[]) => problemsOf(...lines).map(({ at }) => at);
 
@@ -101,7 +101,7 @@ describe("a wrong value", () => {
         given: 4711,
         problem: "is not text",
         allowed:
-          "up to 40 names with values, of letters, digits, spaces and _.:/=+@-; not Project, Environment, Site, ManagedBy, Name, state",
+          "up to 40 names with values, of letters, digits, spaces and _.:/=+@-; not Project, Environment, Site, ManagedBy, Name, state, notice, unhealthy-since, ending",
         fix: 'write it in quotes: CostCenter: "4711"',
       },
     ],

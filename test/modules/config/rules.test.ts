@@ -369,3 +369,36 @@ describe("the Lambda runtime", () => {
     });
   }
 });
+
+describe("a maintenance window", () => {
+  const window = (from: string, to: string) => tokyo({ server: { maintenanceWindow: { from, to } } });
+  const at = "sites.tokyo.server.maintenanceWindow.to";
+  const fix = "leave 30 minutes or more between from and to, or remove maintenanceWindow for any time";
+
+  it("is open for half an hour at least, also past midnight", () => {
+    expect(window("03:00", "03:29")).to.deep.equal([[at, "closes the window 29 minutes after it opens at 03:00", fix]]);
+    expect(window("23:50", "00:19")).to.deep.equal([[at, "closes the window 29 minutes after it opens at 23:50", fix]]);
+    expect(window("03:00", "03:30")).to.deep.equal([]);
+    expect(window("23:50", "00:20")).to.deep.equal([]);
+    expect(window("03:00", "02:59")).to.deep.equal([]);
+  });
+
+  it("does not end when it begins", () => {
+    expect(window("03:00", "03:00")).to.deep.equal([[at, "is when the window opens, so that it is never open", fix]]);
+  });
+});
+
+describe("a schedule", () => {
+  const schedule = (pause: string, resume: string) => tokyo({ schedule: { pause, resume } });
+
+  it("pauses and resumes at different times", () => {
+    expect(schedule("0 8 ? * * *", " 0 8 ? * * * ")).to.deep.equal([
+      [
+        "sites.tokyo.schedule.resume",
+        "is also when the site is paused, so that nobody can say whether it runs",
+        "give pause and resume different times",
+      ],
+    ]);
+    expect(schedule("0 22 ? * * *", "0 8 ? * * *")).to.deep.equal([]);
+  });
+});

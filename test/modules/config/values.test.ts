@@ -21,6 +21,8 @@ function setting(at: string, value: unknown): object {
     cloud: { backend: { type: "cloud", organization: "me" } },
     cloudflare: { dns: { provider: "cloudflare", zone: "example.com", name: "vpn.example.com" } },
     tokyo: {},
+    window: { server: { maintenanceWindow: { from: "03:00", to: "05:00" } } },
+    hours: { schedule: { pause: "0 22 ? * MON-FRI *", resume: "0 8 ? * MON-FRI *" } },
   };
   const base = beside[head];
   if (!base) return { [head]: rest.reduceRight((inner, key) => ({ [key]: inner }), value as object) };
@@ -36,6 +38,7 @@ const NOT_ITS_OWN = (network: string) => `is not the network's own address: writ
 const PUBLIC = "is a public range: clients could not reach the real owner of these addresses";
 const METADATA = (network: string) => `overlaps ${network}, where the server's own credentials can be read`;
 const EVERYTHING = "is everything there is: use the group internet or full for that";
+const NO_DAY = "has ? for neither of day of the month and day of the week";
 const ADDRESS = "https://example.com/state/{stack}";
 
 /** Path, a value that passes, then the ones that fail with their problem. `tokyo` is a site, `cloudflare` one with DNS. */
@@ -172,6 +175,48 @@ const TABLE: [at: string, good: unknown, ...bad: [unknown, string][]][] = [
   ["tokyo.server.onDemandFallback", "at-once", ["always", "is not allowed"], [true, "is not allowed"]],
   ["tokyo.server.maxAgeDays", 1, [0, "is not allowed"]],
   ["tokyo.server.maxAgeDays", 365, [366, "is not allowed"]],
+  [
+    "tokyo.server.spotAttempts",
+    1,
+    [0, "is not allowed"],
+    [11, "is not allowed"],
+    [1.5, "is not a whole number"],
+    ["2", "is not a number"],
+  ],
+  ["tokyo.server.rebalance", "ignore", ["never", "is not allowed"], [false, "is not allowed"]],
+  ["window.server.maintenanceWindow.days", ["sun"], ["sun", "is not a list"], [[], "is not allowed"]],
+  ["window.server.maintenanceWindow.days", ["mon", "fri"], [["mon", "mon"], "names one of them twice"]],
+  [
+    "window.server.maintenanceWindow.from",
+    "00:00",
+    ["24:00", "is no time of day"],
+    ["3:00", "is no time of day"],
+    ["03:60", "is no time of day"],
+    [180, "is not text"],
+    [undefined, "is missing"],
+  ],
+  ["window.server.maintenanceWindow.to", "23:59", ["5am", "is no time of day"], [undefined, "is missing"]],
+  ["window.server.maintenanceWindow.timeZone", "Asia/Tokyo", ["asia/tokyo", "is called Asia/Tokyo"]],
+  ["tokyo.server.maintenanceWindow", { from: "22:00", to: "02:00" }, ["nightly", "is not a group of settings"]],
+  [
+    "hours.schedule.timeZone",
+    "America/Argentina/Buenos_Aires",
+    ["JST", "is called Asia/Tokyo"],
+    ["+09:00", "is no time zone"],
+    ["Mars/Olympus", "is no time zone"],
+    ["", "is no time zone"],
+    [9, "is not text"],
+  ],
+  [
+    "hours.schedule.pause",
+    "0 22 L JAN-MAR,7 ? 2027-2030",
+    ["0 22 * * MON-FRI", "has 5 fields instead of 6"],
+    ["cron(0 22 ? * MON-FRI *)", "is wrapped in cron(…): write only what is inside"],
+    ["60 22 ? * * *", 'has the minute "60"'],
+    [2200, "is not text"],
+    [undefined, "is missing"],
+  ],
+  ["hours.schedule.resume", "0/15 8 1W * ? *", ["0 8 * * * *", NO_DAY], [undefined, "is missing"]],
   ["cloudflare.dns.zone", "example.com", ["example..com", "is no domain name"], ["com", "is no domain name"]],
   [
     "cloudflare.dns.name",
@@ -183,6 +228,14 @@ const TABLE: [at: string, good: unknown, ...bad: [unknown, string][]][] = [
   ["cloudflare.dns.records", ["AAAA", "A"], [["A", "A"], "names one of them twice"], [[], "is not allowed"]],
   ["tokyo.dns.provider", "none", ["route53", "is not allowed"], [undefined, "is missing"]],
   ["tokyo.functions.runtime", "nodejs22.x", ["nodejs20.x", "is not allowed"]],
+  [
+    "tokyo.functions.reservedConcurrency",
+    1,
+    [0, "is not allowed"],
+    [1001, "is not allowed"],
+    [1.5, "is not a whole number"],
+    ["2", "is not a number"],
+  ],
   [
     "tokyo.monitoring.emails",
     ["me@example.com"],
@@ -254,6 +307,7 @@ const LISTS: [at: string, good: unknown[], ...bad: [unknown, string][]][] = [
     [5, "is not text"],
     [null, "is not text"],
   ],
+  ["window.server.maintenanceWindow.days", ["sat"], ["sunday", "is not allowed"], ["Sun", "is not allowed"]],
   ["cloudflare.dns.records", ["AAAA"], ["CNAME", "is not allowed"]],
   [
     "tokyo.monitoring.emails",
@@ -265,7 +319,8 @@ const LISTS: [at: string, good: unknown[], ...bad: [unknown, string][]][] = [
 ];
 
 /** The path as a problem names it. */
-const named = (at: string) => at.replace(/^(s3|http|cloud)\./, "").replace(/^(tokyo|cloudflare)\./, "sites.tokyo.");
+const named = (at: string) =>
+  at.replace(/^(s3|http|cloud)\./, "").replace(/^(tokyo|cloudflare|window|hours)\./, "sites.tokyo.");
 
 describe("a value", () => {
   for (const [at, good, ...bad] of TABLE) {
@@ -292,7 +347,8 @@ describe("a value", () => {
     }
   }
 
-  for (const key of ["Project", "Environment", "Site", "ManagedBy", "Name", "state"]) {
+  const ownTags = ["Project", "Environment", "Site", "ManagedBy", "Name"];
+  for (const key of [...ownTags, "state", "notice", "unhealthy-since", "ending"]) {
     it(`of the tag ${key} is the project's own`, () => {
       expect(problemsOf({ tags: { [key]: "x" } })).to.deep.equal([[`tags.${key}`, "is set by stingy-vpn itself"]]);
       expect(problemsOf({ tags: { [`${key}2`]: "x" } })).to.deep.equal([]);
