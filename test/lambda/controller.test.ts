@@ -352,6 +352,7 @@ describe("controller on the AWS emulator", () => {
     it("that ended without a word is replaced", async () => {
       const server = await serve();
       await ec2.send(new TerminateInstancesCommand({ InstanceIds: [server] }));
+      expect(await holder()).to.equal("");
       await run(TICK);
       const { id } = await onlyMachine();
       await says(id, "ready");

@@ -17,7 +17,6 @@ from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.config import default_user_config
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.models import EC2Backend
 from moto.ec2.models import instances as instance_models
 from moto.ec2.models.fleets import Fleet
 from moto.ec2.models.instances import Instance
@@ -33,7 +32,7 @@ RESOLVED_AT_LAUNCH = "resolve:ssm:"
 
 
 def functions_answer_without_docker():
-    """An invocation starts a container; without one, a function that does not exist answers too."""
+    """An invocation starts a container where there is Docker; without Docker a function that does not exist answers too."""
     default_user_config["lambda"] = {"use_docker": False}
     call = LambdaSimpleBackend.invoke
 
@@ -153,18 +152,9 @@ def launches_are_idempotent():
     InstanceResponse.run_instances = once(InstanceResponse.run_instances)
 
 
-def addresses_leave_their_holder():
-    """An Elastic IP stays on an instance that has ended, and is shown by the one that it was taken from."""
-    associate, terminate = EC2Backend.associate_address, Instance.terminate
-
-    def associate_address(self, *args, **kwargs):
-        (address,) = self.address_by_allocation([kwargs["allocation_id"]])
-        before = address.eni
-        result = associate(self, *args, **kwargs)
-        if before and before is not address.eni:
-            before.public_ip = None
-            before.check_auto_public_ip()
-        return result
+def addresses_are_freed():
+    """An Elastic IP stays on an instance that has ended."""
+    terminate = Instance.terminate
 
     def end(self):
         for address in self.ec2_backend.addresses:
@@ -172,7 +162,6 @@ def addresses_leave_their_holder():
                 self.ec2_backend.disassociate_address(address=address.public_ip)
         return terminate(self)
 
-    EC2Backend.associate_address = associate_address
     Instance.terminate = end
 
 
@@ -183,7 +172,7 @@ for close_gap in (
     fleets_tag_the_template,
     machines_run_out,
     launches_are_idempotent,
-    addresses_leave_their_holder,
+    addresses_are_freed,
 ):
     close_gap()
 

@@ -18,7 +18,7 @@ const CONTROLLER = path.resolve(__dirname, "../../assets/lambda/recovery-handler
 let folder: string | undefined;
 let compiled = 0;
 
-/** One file of JavaScript, which is half as fast again as what tsx makes of the modules, and can be made with edits. */
+/** One file of JavaScript, which runs faster than the modules under tsx, and can be made with edits. */
 export async function compile(edits: readonly Edit[] = []): Promise<string> {
   folder ??= temporaryFolder();
   const outfile = path.join(folder, `player-${compiled++}.cjs`);

@@ -1,5 +1,5 @@
-// Node's own way to run what promises have made due, without a turn of the event loop. A million schedules have some
-// billion steps, and setImmediate costs ten times as much.
+// Node's own way to run what promises have made due, without a turn of the event loop: so a schedule is one synchronous
+// call, and nothing else of the process can come between two of its steps.
 const { _tickCallback: drain } = process as unknown as { _tickCallback: () => void };
 
 /** Does the work where promises can be run to their end: not inside of one. */

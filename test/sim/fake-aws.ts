@@ -106,7 +106,7 @@ export class FakeAws implements Cloud {
           if (world.serverName !== value) world.counts.promotions++;
           judge.promoted(value, looked, run.stalled);
         }
-        judge.written(name);
+        judge.written(name, this.current.run);
         store.put(name, value);
       },
     );
@@ -118,7 +118,7 @@ export class FakeAws implements Cloud {
       "createParameter",
       () => `${name.slice(STORE.length + 1)} = ${value}`,
       () => {
-        judge.written(name);
+        judge.written(name, this.current.run);
         if (world.parameter(name) === undefined) store.put(name, value);
       },
     );

@@ -66,12 +66,14 @@ export class Faults {
         break;
       case "template":
         world.templateVersion++;
+        world.targetChangedAt = world.now;
         if (fault.broken) world.brokenTargets.add(String(world.templateVersion));
         lambda.configure(settingsOf(world.schedule, world.templateVersion));
         world.engine.after(between(key, 1, 30) * SECOND_MS, () => this.terraform("update", fault.id));
         break;
       case "image":
         world.image++;
+        world.targetChangedAt = world.now;
         if (fault.broken) world.brokenTargets.add(imageId(world.image));
         store.put(IMAGE_PARAMETER, imageId(world.image));
         break;
@@ -162,7 +164,7 @@ export class Faults {
     const { store, world } = this.aws;
     if (world.destroyed || world.desiredState !== "stopped") return;
     world.story?.tell("Terraform", "deletes the parameters");
-    world.destroyed = true;
+    world.destroyedAt = world.now;
     for (const name of PARAMETERS) store.put(`${STORE}/${name}`, undefined);
   }
 
@@ -170,7 +172,7 @@ export class Faults {
     const { judge, store, world } = this.aws;
     world.story?.tell("Terraform", "makes the parameters");
     judge.forgetFailures();
-    world.destroyed = false;
+    world.destroyedAt = Number.POSITIVE_INFINITY;
     world.drainedSince = Number.POSITIVE_INFINITY;
     world.stoppedSince = Number.POSITIVE_INFINITY;
     store.put(`${STORE}/instance-id`, "initial");

@@ -15,6 +15,8 @@ const LOOKED_LONG_AGO_MS = 29 * SECOND_MS;
 const LOOKED_RIGHT_BEFORE_MS = 9500;
 /** The regular tick, and a little more until its run has acted. */
 const WATCHED_AFTER_MS = 6 * MINUTE_MS;
+const CHANGE_ARRIVES_WITHIN_MS = 30 * SECOND_MS;
+const PARAMETER_SEEN_FOR_MS = 3 * SECOND_MS;
 const RATE_WINDOW_MS = 120 * MINUTE_MS;
 /** At 0, 10, 20, 30, 40, 56, 86 and 116 minutes: ten minutes to get ready, and the backoff from each launch to the next. */
 const MOST_IN_RATE_WINDOW = 8;
@@ -53,6 +55,8 @@ export class Judge {
 
   #countInRow(machine: Machine): void {
     const { world } = this;
+    // The controller may not have known yet what it launched from.
+    if (world.now - world.targetChangedAt < CHANGE_ARRIVES_WITHIN_MS) return;
     const target = `${machine.launch.version} ${machine.launch.imageId}`;
     if (this.#row.target !== target || this.#row.machines.some(({ wasReady }) => wasReady))
       this.#row = emptyRow(target);
@@ -111,8 +115,10 @@ export class Judge {
     if (left.length > 0) world.violate(3, `the site is said to be drained, but there is ${names(left)}`);
   }
 
-  written(name: string): void {
-    if (this.world.destroyed) this.world.violate(3, `${name} is written, although Terraform has destroyed the site`);
+  /** A run that looked before Terraform deleted it may still write a parameter. */
+  written(name: string, run: { readonly startedAt: number }): void {
+    if (run.startedAt <= this.world.destroyedAt + PARAMETER_SEEN_FOR_MS) return;
+    this.world.violate(3, `${name} is written, although Terraform has destroyed the site`);
   }
 
   /** While a successor is awaited somebody looks every minute. */

@@ -19,7 +19,7 @@ export interface Violation {
   readonly at: number;
 }
 
-/** One of each number that shows that the faults did happen. */
+/** What is counted, to show that the faults did happen. */
 export const COUNTS = {
   runs: 0,
   calls: 0,
@@ -79,6 +79,7 @@ export class World {
   settings: Settings;
   templateVersion = 7;
   image = 1;
+  targetChangedAt = Number.NEGATIVE_INFINITY;
   /** What starts no machine that works. */
   readonly brokenTargets = new Set<string>();
   calm = false;
@@ -91,7 +92,7 @@ export class World {
   lastStoppedAt = Number.NEGATIVE_INFINITY;
   drainedSince = Number.POSITIVE_INFINITY;
   /** Terraform has taken down what it had made; ticks and events may still be on their way. */
-  destroyed = false;
+  destroyedAt = Number.POSITIVE_INFINITY;
 
   constructor(
     readonly schedule: Schedule,
@@ -128,6 +129,10 @@ export class World {
 
   parameter(name: string): string | undefined {
     return this.parameters.get(name)?.now?.value;
+  }
+
+  get destroyed(): boolean {
+    return this.destroyedAt <= this.now;
   }
 
   get isStopped(): boolean {

@@ -112,7 +112,8 @@ async function promote(
   }
   if (settings.allocationId !== undefined) await cloud.associateAddress(instanceId);
   // Written anew it would look like a promotion, when the server only gets its address back.
-  if (named !== instanceId) await writeInstanceId(context, instanceId);
+  if (named === instanceId) return true;
+  await writeInstanceId(context, instanceId);
   metrics.count("Promotions");
   return true;
 }

@@ -452,8 +452,10 @@ function launch(situation: Situation): Pick<Decision, "actions" | "problems"> {
   return { actions: [{ do: "launch", reason: reason.why, onDemand, attempt }], problems };
 }
 
-function onDemandFor(policy: Policy, last: LaunchRecord, { refusals }: Attempt) {
+function onDemandFor(policy: Policy, last: LaunchRecord, { attempt, refusals }: Attempt) {
   if (policy.onDemandFallback === "never") return "no";
+  // The same token means nothing with another request.
+  if (attempt === last.attempt && last.market === "on-demand") return "first";
   const failed = last.outcome === "failed" && last.market === "spot";
   const impossible = failed && last.refusal === "spot-is-impossible";
   const patient = policy.onDemandFallback === "after-failures" && refusals < policy.spotAttempts && !impossible;
@@ -583,7 +585,7 @@ function problemsOf({ garbage, desiredState, address, instances, serverId }: Obs
 const GARBAGE_FIX: Readonly<Record<string, string>> = {
   "desired-state": "It has to be running or stopped; until then nothing is started or ended.",
   "instance-id": "It has to be an instance's id, or initial; until then nothing is started or ended.",
-  launches: "It is set back to none: what the controller knew of failed launches is forgotten.",
+  launches: "It is written anew: what the controller knew of failed launches is forgotten.",
 };
 
 function since(at: Date, now: Date): number {

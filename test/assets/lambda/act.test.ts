@@ -266,6 +266,7 @@ describe("recovery-handler: act: promotion", () => {
 
   it("counts what was promoted", async () => {
     expect((await run([PROMOTE])).counted).to.deep.equal({ Promotions: 1 });
+    expect((await run([{ ...PROMOTE, named: PROMOTE.instanceId }])).counted).to.deep.equal({});
   });
 
   it("leaves out the address, or the DNS updater, where the site has none", async () => {

@@ -517,7 +517,7 @@ describe("recovery-handler: decide: odd states", () => {
       {
         code: "launches-is-garbage",
         message:
-          'The parameter launches is "soon". It is set back to none: what the controller knew of failed launches is forgotten.',
+          'The parameter launches is "soon". It is written anew: what the controller knew of failed launches is forgotten.',
       },
     ]);
   });
@@ -829,6 +829,13 @@ describe("recovery-handler: decide: successors", () => {
 
 describe("recovery-handler: decide: patience", () => {
   const minutes = (count: number) => count * MINUTE;
+
+  it("makes an on-demand attempt whose answer was lost on demand again, as its token means nothing with another request", () => {
+    const lost = (market: "spot" | "on-demand") => afterLaunch({ outcome: "unknown", at: ago(2 * MINUTE), market });
+    expect(launchOf(lost("on-demand"))).to.deep.include({ onDemand: "first" });
+    expect(launchOf(lost("spot"))).to.deep.include({ onDemand: "if-spot-is-impossible" });
+    expect(launchOf(lost("on-demand"), LOOK, { onDemandFallback: "never" })).to.deep.include({ onDemand: "no" });
+  });
 
   it("waits a minute for what comes of a launch, then makes the very same attempt if the answer was lost", () => {
     const lost = (old: number) => launchOf(afterLaunch({ outcome: "unknown", at: ago(old), failures: 2, refusals: 1 }));
