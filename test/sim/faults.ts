@@ -11,6 +11,9 @@ const MOST_TRIES = 12;
 
 /** Makes the schedule's faults happen. */
 export class Faults {
+  /** Terraform's state is locked while one works with it. */
+  #locked = false;
+
   constructor(private readonly aws: Aws) {}
 
   plan(): void {
@@ -136,13 +139,19 @@ export class Faults {
   /** Terraform waits for the answer, and a person runs it again when it fails. */
   terraform(action: "create" | "update" | "delete", id: number, tries = 1): void {
     const { judge, lambda, world } = this.aws;
+    if (this.#locked) {
+      world.engine.after(MINUTE_MS, () => this.terraform(action, id, tries));
+      return;
+    }
     if (world.destroyed && action !== "create") return;
+    this.#locked = true;
     if (world.destroyed) this.#makeAnew();
     const event = { environment: "prod", site: "tokyo", tf: { action, prev_input: null } };
     const draining = action === "delete";
     if (draining) judge.drains++;
     lambda.run(event, `Terraform ${action}`, world.key(DRAW.terraform, id, tries), (failure) => {
       if (draining) judge.drains--;
+      this.#locked = false;
       if (failure !== undefined) {
         const after = between(mix(world.key(DRAW.terraform, id, tries), 1), 1, 4) * MINUTE_MS;
         if (!world.calm) world.stormEndsAt = Math.max(world.stormEndsAt, world.now + after);
@@ -156,13 +165,16 @@ export class Faults {
       judge.drained();
       world.drainedSince = world.now;
       const key = world.key(DRAW.terraform, id, 100);
-      if (happens(key, 0.5)) world.engine.after(between(mix(key, 1), 1, 20) * SECOND_MS, () => this.#destroy());
+      if (!happens(key, 0.5)) return;
+      this.#locked = true;
+      world.engine.after(between(mix(key, 1), 1, 20) * SECOND_MS, () => this.#destroy());
     });
   }
 
   #destroy(): void {
     const { store, world } = this.aws;
-    if (world.destroyed || world.desiredState !== "stopped") return;
+    this.#locked = false;
+    if (world.desiredState !== "stopped") return;
     world.story?.tell("Terraform", "deletes the parameters");
     world.destroyedAt = world.now;
     for (const name of PARAMETERS) store.put(`${STORE}/${name}`, undefined);

@@ -304,7 +304,12 @@ function mark({ id }: Instance, key: Mark, value: string, why: string): Action {
   return { do: "mark", instanceId: id, mark: key, value, why };
 }
 
-function commandedState(hint: Hint, { launches, desiredState }: Observation): "running" | "stopped" | undefined {
+/** Where there is no such parameter Terraform is destroying the site, or has: what made it again would stand in the way. */
+function commandedState(
+  hint: Hint,
+  { launches, desiredState, garbage }: Observation,
+): "running" | "stopped" | undefined {
+  if (desiredState === undefined && !("desired-state" in garbage)) return undefined;
   if (hint.kind === "command" && hint.command === "pause") return "stopped";
   if (hint.kind === "command" && hint.command === "resume") return "running";
   const made = hint.kind === "terraform" && hint.action === "create";
@@ -502,6 +507,8 @@ function isDue(last: LaunchRecord, next: Attempt, reason: Reason, now: Date): bo
   const waited = since(last.at, now);
   if (last.outcome !== "refused" && waited < LAUNCH_SETTLES_MS) return false;
   if (last.attempt === next.attempt) return true;
+  // Who looked a moment ago may still be making the same attempt again.
+  if (last.outcome === "unknown" && waited < READY_WITHIN_MS + LAUNCH_SETTLES_MS) return false;
   const backoff = wasRefused(last)
     ? Math.min(doubling(next.refusals), reason.urgent ? LONGEST_BACKOFF_WHEN_REFUSED_MS : LONGEST_BACKOFF_MS)
     : Math.min(doubling(next.failures), LONGEST_BACKOFF_MS);
@@ -550,7 +557,7 @@ function switchTick(needed: boolean, hint: Hint): Action[] {
 function repeatDns({ seen, hint, now, server }: Situation): Action[] {
   if (!server || seen.serverId !== server.id || !isWell(server, seen, now)) return [];
   const recent = seen.promotedAt !== undefined && since(seen.promotedAt, now) < DNS_REPEATED_FOR_MS;
-  const hourly = now.getUTCMinutes() < TICK_MINUTES;
+  const hourly = now.getUTCMinutes() <= TICK_MINUTES;
   const due = hint.kind === "tick" && (recent || hourly || !seen.address);
   return due || hint.kind === "terraform" ? [{ do: "update-dns" }] : [];
 }

@@ -19,10 +19,11 @@ export async function drain(context: Context): Promise<string[]> {
   let left: string[] = [];
   let problem: unknown;
   for (;;) {
+    const lookedAt = now().getTime();
     try {
       // A stopped instance holds its network interface too.
       left = (await cloud.instances()).filter(({ state }) => state !== "terminated").map(({ id }) => id);
-      if (left.length === 0 && now().getTime() - began >= SETTLED_AFTER_MS) return [...drained];
+      if (left.length === 0 && lookedAt - began >= SETTLED_AFTER_MS) return [...drained];
       if (left.length > 0) {
         log.info("draining", { left });
         await cloud.terminate(left);

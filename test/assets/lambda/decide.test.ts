@@ -589,7 +589,13 @@ describe("recovery-handler: decide: pause and resume", () => {
     ]);
   });
 
-  it("resumes at an operator's word, also where the parameter is missing or garbage", () => {
+  it("takes no word where the parameter is missing: Terraform is destroying the site, or has", () => {
+    const missing = site([SERVER], { desiredState: undefined });
+    expect(actions(missing, command("resume"))).to.deep.equal([]);
+    expect(actions(missing, command("pause"))).to.deep.equal([]);
+  });
+
+  it("resumes at an operator's word, also where the parameter is garbage", () => {
     const set: Action = { do: "set-desired-state", state: "running" };
     const seen = { ...EMPTY, ...stopped, launches: readLaunches("none", new Date(10 * SECOND), false) };
     expect(actions(seen, command("resume"))).to.deep.equal([set, WATCH, launch("the site has no server yet")]);
@@ -842,7 +848,13 @@ describe("recovery-handler: decide: patience", () => {
     expect(lost(60 * SECOND - 1)).to.equal(undefined);
     expect(lost(60 * SECOND)?.attempt).to.deep.equal({ ...FIRST_TRY, attempt: 10, failures: 2, refusals: 1 });
     expect(lost(minutes(10) - 1)?.attempt.attempt).to.equal(10);
-    expect(lost(minutes(10))?.attempt).to.include({ attempt: 11, failures: 3 });
+  });
+
+  it("makes the next attempt where nobody can be repeating the lost one any more", () => {
+    const lost = (old: number) => launchOf(afterLaunch({ outcome: "unknown", at: ago(old), failures: 2, refusals: 1 }));
+    expect(lost(minutes(10))).to.equal(undefined);
+    expect(lost(minutes(11) - 1)).to.equal(undefined);
+    expect(lost(minutes(11))?.attempt).to.include({ attempt: 11, failures: 3 });
   });
 
   it("makes the very same attempt also where the template has changed: one that has got a machine says so", () => {
@@ -1115,7 +1127,7 @@ describe("recovery-handler: decide: DNS", () => {
   });
 
   it("is asked for again once an hour, as Cloudflare may be down for long", () => {
-    const asked = ["12:00:00", "12:04:59", "12:05:00", "12:59:59"].map(
+    const asked = ["12:00:00", "12:05:59", "12:06:00", "12:59:59"].map(
       (time) => at(DAY, TICK, new Date(`2026-11-21T${time}Z`)).length,
     );
     expect(asked).to.deep.equal([1, 1, 0, 0]);

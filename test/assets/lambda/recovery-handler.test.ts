@@ -816,6 +816,23 @@ describe("recovery-handler", () => {
       expect(done).to.deep.equal([{ do: "terminate", instanceIds: [NEW], reason: "the site is being destroyed" }]);
     });
 
+    it("does not take a list that was long on its way for a fresh one", async () => {
+      const began = now.getTime();
+      let slow = true;
+      aws.answer("DescribeInstances", (input, usual) => {
+        const answer = usual?.(input);
+        if (!slow) pages = [[]];
+        if (slow && now.getTime() - began >= 55_000) {
+          slow = false;
+          now = new Date(now.getTime() + 30_000);
+          pages = [[successor({}, "pending")]];
+        }
+        return answer;
+      });
+      const { done } = await run({ tf: { action: "delete" } });
+      expect(done).to.deep.equal([{ do: "terminate", instanceIds: [NEW], reason: "the site is being destroyed" }]);
+    });
+
     it("goes on draining when a call fails, and gives up after four minutes with what is left", async () => {
       pages = [[server({}, "shutting-down")]];
       aws.answer("TerminateInstances", () => ec2Error("RequestLimitExceeded"));
