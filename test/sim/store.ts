@@ -13,6 +13,8 @@ export class Store {
   put(name: string, value: string | undefined): void {
     const { world } = this;
     const before = world.parameter(name);
+    // A run that looked before resumes the site while Terraform takes it down, which Terraform then cannot.
+    if (name === `${STORE}/desired-state` && value === "running") world.destroyedAt = Number.POSITIVE_INFINITY;
     const parameter: Parameter | undefined =
       value === undefined ? undefined : { value, modifiedAt: new Date(world.now) };
     const past = world.parameters.get(name);
