@@ -1,3 +1,4 @@
+import { MARKS } from "../../assets/lambda/recovery-handler/decide";
 import { type Condition, type Statement, stringEquals } from "../iam";
 import { parameterArn, STORE } from "../store";
 
@@ -19,8 +20,6 @@ export interface ControllerPolicyProps {
 }
 
 const SPOT = "spot.amazonaws.com";
-/** What the controller notes down on a server: that AWS takes it back, since when it is unhealthy, since when it ends. */
-const MARKS = ["notice", "unhealthy-since", "ending"] as const;
 
 /**
  * What the recovery handler may do: start servers from this one template, mark and end this site's servers, move this
@@ -62,18 +61,20 @@ export function controllerPolicy(props: ControllerPolicyProps): Statement[] {
         // Images and their snapshots belong to Amazon, Debian or Canonical; which one is the template's choice.
         `arn:aws:ec2:${region}::image/*`,
         `arn:aws:ec2:${region}::snapshot/*`,
+        // A request is worth nothing without an instance.
+        ec2("spot-instances-request"),
       ],
     },
     {
       sid: "LaunchServers",
       actions: ["ec2:RunInstances"],
-      resources: [...made, ec2("spot-instances-request")],
+      resources: made,
       conditions: [{ test: "ArnEquals", variable: "ec2:LaunchTemplate", values: [props.launchTemplateArn] }],
     },
     {
       sid: "LaunchFleet",
       actions: ["ec2:CreateFleet"],
-      resources: [ec2("fleet"), ...made, ec2("spot-instances-request")],
+      resources: [ec2("fleet"), ...made],
       conditions: [inRegion],
     },
     {
@@ -108,7 +109,10 @@ export function controllerPolicy(props: ControllerPolicyProps): Statement[] {
       sid: "MarkServers",
       actions: ["ec2:CreateTags"],
       resources: [ec2("instance")],
-      conditions: [...ofThisSite, { test: "ForAllValues:StringEquals", variable: "aws:TagKeys", values: [...MARKS] }],
+      conditions: [
+        ...ofThisSite,
+        { test: "ForAllValues:StringEquals", variable: "aws:TagKeys", values: Object.values(MARKS) },
+      ],
     },
     {
       sid: "EndServers",

@@ -287,7 +287,7 @@ describe("controller on the AWS emulator", () => {
     it("makes it the server when it says so", async () => {
       await later(60);
       await says(server, "ready");
-      expect(does(await run(ready(server)))).to.deep.equal(["watch-closely", "promote"]);
+      expect(does(await run(ready(server)))).to.deep.equal(["promote", "watch-closely"]);
       expect([await parameter("instance-id"), await holder()]).to.deep.equal([server, server]);
     });
 

@@ -214,18 +214,19 @@ describe("controllerPolicy", () => {
           ec2("security-group/sg-1"),
           "arn:aws:ec2:eu-west-1::image/*",
           "arn:aws:ec2:eu-west-1::snapshot/*",
+          ec2("spot-instances-request/*"),
         ],
       },
       {
         sid: "LaunchServers",
         actions: ["ec2:RunInstances"],
-        resources: [...made, ec2("spot-instances-request/*")],
+        resources: made,
         conditions: [{ test: "ArnEquals", variable: "ec2:LaunchTemplate", values: ["arn:template"] }],
       },
       {
         sid: "LaunchFleet",
         actions: ["ec2:CreateFleet"],
-        resources: [ec2("fleet/*"), ...made, ec2("spot-instances-request/*")],
+        resources: [ec2("fleet/*"), ...made],
         conditions: [inRegion],
       },
       {

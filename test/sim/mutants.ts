@@ -7,6 +7,7 @@ export interface Mutant {
 }
 
 const inDecide = (replace: string, by: string): Edit => ({ file: "decide.ts", replace, by });
+const inAttempts = (replace: string, by: string): Edit => ({ file: "attempts.ts", replace, by });
 const inAct = (replace: string, by: string): Edit => ({ file: "act.ts", replace, by });
 const inDrain = (replace: string, by: string): Edit => ({ file: "drain.ts", replace, by });
 
@@ -15,8 +16,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "moves the address before the successor is ready",
     edits: [
       inDecide(
-        "if (server) return READY_STATES.includes(state) && !isBeingTaken(instance);",
-        "if (server) return true;",
+        "return server ? READY.includes(state) && !isBeingTaken(instance) : READY_OR_STOOD_DOWN.includes(state);",
+        "return server ? true : READY_OR_STOOD_DOWN.includes(state);",
       ),
       inAct('states.includes(instance.state ?? "")', "true"),
     ],
@@ -51,13 +52,13 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       inDecide(
         "const { last } = seen.launches;",
-        'const { last: told } = seen.launches; const last = told?.outcome === "unknown" ? { ...told, outcome: "refused" } as const : told;',
+        'const { last: written } = seen.launches; const last = written?.outcome === "unknown" ? { ...written, outcome: "refused" } as const : written;',
       ),
     ],
   },
   {
     name: "numbers its attempts by the clock instead of the last one",
-    edits: [inDecide("attempt: last.attempt + 1,", "attempt: Math.floor(now.getTime() / 1000),")],
+    edits: [inAttempts("attempt: last.attempt + 1,", "attempt: Math.floor(now.getTime() / 1000),")],
   },
   {
     name: "goes on to another market when it does not know what the token has launched",
@@ -75,7 +76,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "does not wait between attempts",
-    edits: [inDecide("return waited >= backoff - TICK_SLACK_MS;", "return true;")],
+    edits: [inAttempts("return waited >= backoff - TICK_SLACK_MS;", "return true;")],
   },
   {
     name: "waits for a successor for ever",
@@ -83,11 +84,11 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "never gives up beside a healthy server",
-    edits: [inDecide("const gaveUp = !reason.urgent &&", "const gaveUp = false &&")],
+    edits: [inAttempts("return !urgent && failures >= GIVES_UP_AFTER;", "return false;")],
   },
   {
     name: "forgets failures as soon as the server has lasted",
-    edits: [inDecide("promotedAt !== undefined && promotedAt > last.at &&", "promotedAt !== undefined &&")],
+    edits: [inAttempts("promotedAt !== undefined && promotedAt > last.at &&", "promotedAt !== undefined &&")],
   },
   {
     name: "ignores that the site is stopped",

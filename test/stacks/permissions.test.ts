@@ -72,19 +72,18 @@ const WILDCARDS: Record<string, Record<string, string>> = {
   "recovery-handler_iam_permissions.LaunchFromTemplate": {
     "ec2::image/*": "the newest image has another id each time, and belongs to Amazon, Debian or Canonical",
     "ec2::snapshot/*": "the snapshot belongs to the image",
+    "ec2:own:spot-instances-request/*": NOT_YET_MADE,
   },
   "recovery-handler_iam_permissions.LaunchServers": {
     "ec2:own:instance/*": NOT_YET_MADE,
     "ec2:own:volume/*": NOT_YET_MADE,
     "ec2:own:network-interface/*": NOT_YET_MADE,
-    "ec2:own:spot-instances-request/*": NOT_YET_MADE,
   },
   "recovery-handler_iam_permissions.LaunchFleet": {
     "ec2:own:fleet/*": NOT_YET_MADE,
     "ec2:own:instance/*": NOT_YET_MADE,
     "ec2:own:volume/*": NOT_YET_MADE,
     "ec2:own:network-interface/*": NOT_YET_MADE,
-    "ec2:own:spot-instances-request/*": NOT_YET_MADE,
   },
   "recovery-handler_iam_permissions.TagWhatIsLaunched": {
     "ec2:own:instance/*": NOT_YET_MADE,

@@ -4,6 +4,7 @@ import type { Metrics } from "../shared/metrics";
 import {
   type Cloud,
   CloudError,
+  type LaunchAnswer,
   type LaunchCall,
   type LaunchRequest,
   MARKETS,
@@ -31,12 +32,15 @@ export const OLDEST_OBSERVATION_MS = 20_000;
 export interface Outcome {
   readonly done: readonly Action[];
   readonly problems: readonly Problem[];
+  /** The first error, if there was one. */
+  readonly failure?: unknown;
 }
 
 /** Performs the actions in order. Each may be repeated, and the run may end between any two of them. */
 export async function act(context: Context, actions: readonly Action[], seenAt: Date): Promise<Outcome> {
   const { log, now } = context;
   const done: Action[] = [];
+  const undone: Action[] = [];
   const problems: Problem[] = [];
   const failures: unknown[] = [];
   for (const [index, action] of actions.entries()) {
@@ -45,25 +49,28 @@ export async function act(context: Context, actions: readonly Action[], seenAt: 
       log.warn("what was seen is too old to act upon: the next look goes on", { age, left: actions.slice(index) });
       break;
     }
+    // Who was to be replaced may be needed still.
+    if (action.do === "terminate" && undone.some(movesServer)) continue;
     try {
-      // What follows, above all an end, was decided for the case that this happens.
-      if (!(await perform(context, action, problems))) break;
-      log.info("done", { action });
-      done.push(action);
+      const wasDone = await perform(context, action, problems);
+      if (wasDone) log.info("done", { action });
+      (wasDone ? done : undone).push(action);
     } catch (error) {
       log.error("not done", { action, error });
       failures.push(error);
-      if (!STANDS_ALONE.includes(action.do)) break;
+      undone.push(action);
+      // All else was decided for a site that a person wants so.
+      if (action.do === "set-desired-state") break;
     }
   }
-  // Whoever called tries again; the ticks do anyway.
-  if (failures.length > 0) throw failures[0];
-  return { done, problems };
+  return { done, problems, ...(failures.length > 0 ? { failure: failures[0] } : {}) };
 }
 
-/** What a failure of these would keep from being done is worth more than they are. */
-const STANDS_ALONE: readonly Action["do"][] = ["mark", "watch-closely", "update-dns", "write-launches"];
+function movesServer(action: Action): boolean {
+  return action.do === "promote" || action.do === "write-instance-id";
+}
 
+/** Returns whether it was done. */
 async function perform(context: Context, action: Action, problems: Problem[]): Promise<boolean> {
   const { cloud } = context;
   switch (action.do) {
@@ -134,11 +141,12 @@ async function launch(
   problems: Problem[],
 ): Promise<boolean> {
   const { log, metrics, now, settings } = context;
-  let { attempt: number, refusals } = attempt;
+  const { madeAt, ...numbers } = attempt;
+  let { attempt: number, refusals } = numbers;
   for (const market of onDemand === "first" ? (["on-demand"] as const) : MARKETS) {
-    const record = { ...attempt, attempt: number, market, at: now() };
+    const record = { ...numbers, attempt: number, market, at: now() };
     // Written first: whoever looks from now on waits for what comes of it, or makes the very same attempt.
-    await writeLaunch(context, { ...record, refusals, outcome: "unknown" });
+    await writeLaunch(context, { ...record, at: madeAt ?? record.at, refusals, outcome: "unknown" });
     const result = await tryToLaunch(context, attempt.by, requestFor(settings, market, number));
     if (result.outcome === "launched") {
       log.info("launched", { reason, market, by: attempt.by, ...result });
@@ -167,7 +175,12 @@ async function launch(
 
 type LaunchResult =
   | { readonly outcome: "launched"; readonly instanceIds: readonly string[] }
-  | { readonly outcome: "refused" | "failed"; readonly refusal: Refusal; readonly message: string };
+  | {
+      readonly outcome: "refused" | "failed";
+      readonly refusal: Refusal;
+      readonly message: string;
+      readonly errors?: LaunchAnswer["errors"];
+    };
 
 async function tryToLaunch({ cloud }: Context, by: LaunchCall, request: LaunchRequest): Promise<LaunchResult> {
   try {
@@ -175,7 +188,10 @@ async function tryToLaunch({ cloud }: Context, by: LaunchCall, request: LaunchRe
       return { outcome: "launched", instanceIds: [await cloud.runInstance(request, placeFor(request))] };
     }
     const { instanceIds, errors } = await cloud.createFleet(request);
-    return instanceIds.length > 0 ? { outcome: "launched", instanceIds } : { outcome: "refused", ...summaryOf(errors) };
+    if (instanceIds.length > 0) return { outcome: "launched", instanceIds };
+    // It is not documented what a repeated token gets: this may be the answer to one that has launched.
+    if (errors.length === 0) return { outcome: "failed", refusal: "capacity", message: "an answer without a word" };
+    return { outcome: "refused", ...summaryOf(errors), errors };
   } catch (error) {
     if (!(error instanceof CloudError)) throw error;
     return { outcome: "failed", refusal: refusalOf(error.code), message: error.message };
@@ -188,13 +204,13 @@ function placeFor({ clientToken, overrides }: LaunchRequest): Override {
 }
 
 /** What is not for want of machines is said first: it does not pass by itself. */
-function summaryOf(errors: readonly { readonly code: string; readonly message: string }[]) {
+function summaryOf(errors: LaunchAnswer["errors"]): { refusal: Refusal; message: string } {
   const refusals = errors.map(({ code }) => refusalOf(code));
-  const refusal = refusals.find((kind) => kind !== "capacity") ?? refusals[0] ?? "capacity";
+  const refusal = refusals.find((kind) => kind !== "capacity") ?? "capacity";
   const texts = errors
     .filter(({ code }) => refusalOf(code) === refusal)
     .map(({ code, message }) => `${code}: ${message}`);
-  return { refusal, message: [...new Set(texts)].slice(0, 3).join(" ") || "no reason given" };
+  return { refusal, message: [...new Set(texts)].slice(0, 3).join(" ") };
 }
 
 function requestFor(settings: Settings, market: Market, attempt: number): LaunchRequest {

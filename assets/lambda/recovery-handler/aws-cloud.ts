@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type _InstanceType,
   AssociateAddressCommand,
@@ -22,6 +23,7 @@ import type { Settings } from "./settings";
 
 /** A fleet is launched before its answer comes. */
 const LAUNCH_TIMEOUT_MS = 15_000;
+const COLLISION_MS = 300;
 
 /** AWS itself. */
 export class AwsCloud implements Cloud {
@@ -62,10 +64,11 @@ export class AwsCloud implements Cloud {
   async impairedInstances(): Promise<string[]> {
     return call("DescribeInstanceStatus", async () => {
       const ids: string[] = [];
-      const Filters = [{ Name: "instance-status.status", Values: ["impaired"] }];
-      for await (const page of paginateDescribeInstanceStatus({ client: this.#ec2 }, { Filters })) {
-        for (const { InstanceId, InstanceStatus } of page.InstanceStatuses ?? []) {
-          if (InstanceId && InstanceStatus?.Status === "impaired") ids.push(InstanceId);
+      // Filters would have to be all true at once, and one check that fails is enough.
+      for await (const page of paginateDescribeInstanceStatus({ client: this.#ec2 }, {})) {
+        for (const { InstanceId, InstanceStatus, SystemStatus, AttachedEbsStatus } of page.InstanceStatuses ?? []) {
+          const statuses = [InstanceStatus, SystemStatus, AttachedEbsStatus].map((status) => status?.Status);
+          if (InstanceId && statuses.includes("impaired")) ids.push(InstanceId);
         }
       }
       return ids;
@@ -86,7 +89,15 @@ export class AwsCloud implements Cloud {
 
   async putParameter(Name: string, Value: string): Promise<void> {
     const input = { Name, Value, Type: "String", Overwrite: true } as const;
-    await call("PutParameter", () => this.#ssm.send(new PutParameterCommand(input)));
+    const put = () => call("PutParameter", () => this.#ssm.send(new PutParameterCommand(input)));
+    try {
+      await put();
+    } catch (error) {
+      // AWS's warning and the server's own come together, and the SDK does not repeat this one.
+      if (!(error instanceof CloudError && error.code === "TooManyUpdates")) throw error;
+      await sleep(COLLISION_MS * (1 + Math.random()));
+      await put();
+    }
   }
 
   async createParameter(Name: string, Value: string): Promise<void> {

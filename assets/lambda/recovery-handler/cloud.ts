@@ -80,7 +80,7 @@ export class CloudError extends Error {
   override readonly name = "CloudError";
 
   constructor(
-    readonly call: string,
+    call: string,
     readonly code: string | undefined,
     message: string,
     options?: ErrorOptions,

@@ -1,15 +1,27 @@
-import type { AddressHolder, LaunchCall } from "./cloud";
+import {
+  type Attempt,
+  hasGivenUp,
+  isDue,
+  LAUNCH_SETTLES_MS,
+  nextAttempt,
+  type OnDemand,
+  onDemandFor,
+  problemsOf as problemsOfAttempts,
+  READY_WITHIN_MS,
+  type Reason,
+} from "./attempts";
+import type { AddressHolder } from "./cloud";
 import type { Hint, Notice } from "./hint";
-import type { Refusal } from "./launch-errors";
 import { type Launches, type LaunchRecord, noLaunch } from "./launches";
 import { isOpen, type MaintenanceWindow } from "./maintenance";
+import { DAY_MS, HOUR_MS, MINUTE_MS, since } from "./time";
 
 /**
  * What to do about what was seen. The nine steps of a recovery, and where each of them is:
  *  1 receive the event, 2 find the instance in it: hint.ts
  *  3 read which instance is the server: observe.ts, `serverOf`
  *  4 compare the two: `remember`; a word about an instance that is not the site's is not kept
- *  5 launch from the template: `reasonToReplace`, `launch`; act.ts
+ *  5 launch from the template: `reasonToReplace`, `launch`; attempts.ts, act.ts
  *  6 wait until it is ready: `successorsOf`; no run waits, each look is a new one
  *  7 write instance-id, 8 call the DDNS updater: the action `promote`; act.ts
  *  9 write down what was done: run.ts
@@ -79,7 +91,7 @@ export type Action =
       readonly do: "launch";
       readonly reason: string;
       /** When an on-demand machine may stand in. */
-      readonly onDemand: "no" | "if-spot-is-impossible" | "if-refused" | "first";
+      readonly onDemand: OnDemand;
       readonly attempt: Attempt;
     }
   /** Moves the address, if the instance still is in one of these states. */
@@ -96,8 +108,6 @@ export type Action =
   | { readonly do: "set-desired-state"; readonly state: "running" | "stopped" }
   | { readonly do: "write-launches"; readonly record: LaunchRecord; readonly replace: boolean };
 
-export type Attempt = Pick<LaunchRecord, "attempt" | "by" | "failures" | "refusals" | "target">;
-
 /** What only a person can mend. */
 export interface Problem {
   readonly code: string;
@@ -112,13 +122,6 @@ export interface Decision {
   readonly successor?: string | undefined;
 }
 
-const SECOND_MS = 1000;
-const MINUTE_MS = 60 * SECOND_MS;
-const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
-
-/** A successor that takes longer will not come any more. */
-export const READY_WITHIN_MS = 10 * MINUTE_MS;
 /**
  * Between the mark that an instance ends and its end. Nobody promotes a marked one, and who had looked before the mark
  * has long acted or given up (act.ts, OLDEST_OBSERVATION_MS): so none is ended that is just being promoted.
@@ -128,14 +131,10 @@ export const FENCE_MS = MINUTE_MS;
 const STILL_SERVING_MS = 3 * MINUTE_MS;
 /** Without Elastic IP clients stay where they are until they look the name up again. */
 const STILL_SERVING_BY_NAME_MS = 5 * MINUTE_MS;
-/** Two tries of a launch, and then EC2 may not show the instance for a while. */
-export const LAUNCH_SETTLES_MS = MINUTE_MS;
 /** A passing fault ends by itself or is repaired on the server. */
 const UNHEALTHY_FOR_MS = 3 * MINUTE_MS;
 /** A promoted server notices its address within a second or two. */
 const BEGINS_TO_SERVE_MS = MINUTE_MS;
-/** A server that lives shorter has failed like one that never got ready. */
-const LASTS_MS = 10 * MINUTE_MS;
 /** A recommendation comes early in the life of a machine again and again where a pool is scarce. */
 const HEEDS_REBALANCE_AFTER_MS = HOUR_MS;
 /** Long enough that AWS's lack of a Spot machine may have passed. */
@@ -144,15 +143,7 @@ const BACK_TO_SPOT_AFTER_MS = 6 * HOUR_MS;
 export const NOT_READY = "not ready in time";
 const DNS_REPEATED_FOR_MS = 15 * MINUTE_MS;
 const TICK_MINUTES = 5;
-/** After this many failed successors a server that serves is not replaced for the same template and image again. */
-export const GIVES_UP_AFTER = 5;
-const TELLS_OF_FAILURES_AFTER = 3;
-const TELLS_OF_REFUSALS_AFTER = 5;
-const LONGEST_BACKOFF_MS = 30 * MINUTE_MS;
-const LONGEST_BACKOFF_WHEN_REFUSED_MS = 5 * MINUTE_MS;
-const REFUSALS_COUNT_FOR_MS = HOUR_MS;
-/** A tick may come a little early. */
-const TICK_SLACK_MS = 10 * SECOND_MS;
+const DAYS_OVERDUE = 7;
 
 export function decide(observed: Observation, hint: Hint, now: Date, policy: Policy): Decision {
   const commanded = commandedState(hint, observed);
@@ -175,10 +166,10 @@ export function decide(observed: Observation, hint: Hint, now: Date, policy: Pol
   const launching = launch(situation);
   const actions = [
     ...first,
+    ...promote(situation),
     ...mendLaunches(seen, now),
     ...marks,
     ...watchClosely(situation, launching.actions.length > 0),
-    ...promote(situation),
     ...endStrays(situation),
     ...launching.actions,
     ...repeatDns(situation),
@@ -225,19 +216,16 @@ function byPromise(a: Instance, b: Instance): number {
   return rank(a) - rank(b) || (isNewer(a, b) ? -1 : 1);
 }
 
-const READY_STATES = ["ready", "serving"];
 const STOOD_DOWN = "stood-down";
+const READY = ["ready", "serving"];
+/** One that stood down serves again when it gets the address back. */
+const READY_OR_STOOD_DOWN = [...READY, STOOD_DOWN];
 
 /** A site that has no server takes one back that stood down, and one that has two minutes left. */
 function isPromotable(instance: Instance, server: Instance | undefined): boolean {
   const { phase, impaired, state = "" } = instance;
   if (phase !== "running" || impaired) return false;
-  if (server) return READY_STATES.includes(state) && !isBeingTaken(instance);
-  return promotableStates(undefined).includes(state);
-}
-
-function promotableStates(server: Instance | undefined): readonly string[] {
-  return server ? READY_STATES : [...READY_STATES, STOOD_DOWN];
+  return server ? READY.includes(state) && !isBeingTaken(instance) : READY_OR_STOOD_DOWN.includes(state);
 }
 
 function isLive({ phase }: Instance): boolean {
@@ -258,7 +246,9 @@ function isExpired({ launchedAt }: Instance, now: Date): boolean {
 }
 
 /** A person moved the address to something that is not ours, or released it: nothing of ours is changed until it is back. */
-function isOutOfReach({ address, instances, serverId }: Observation): boolean {
+type Whereabouts = Pick<Observation, "address" | "instances" | "serverId">;
+
+function isOutOfReach({ address, instances, serverId }: Whereabouts): boolean {
   if (address?.kind !== "instance") return address?.kind === "other" || address?.kind === "missing";
   const { instanceId } = address;
   return instanceId !== serverId && !instances.some(({ id }) => id === instanceId);
@@ -267,7 +257,7 @@ function isOutOfReach({ address, instances, serverId }: Observation): boolean {
 function isWell(server: Instance, { serverId, promotedAt }: Observation, now: Date): boolean {
   if (server.phase !== "running" || server.impaired) return false;
   if (server.state === "serving") return true;
-  const expected = promotableStates(undefined).includes(server.state ?? "") && serverId === server.id;
+  const expected = READY_OR_STOOD_DOWN.includes(server.state ?? "") && serverId === server.id;
   return expected && promotedAt !== undefined && since(promotedAt, now) < BEGINS_TO_SERVE_MS;
 }
 
@@ -312,13 +302,13 @@ function commandedState(
   if (desiredState === undefined && !("desired-state" in garbage)) return undefined;
   if (hint.kind === "command" && hint.command === "pause") return "stopped";
   if (hint.kind === "command" && hint.command === "resume") return "running";
-  const made = hint.kind === "terraform" && hint.action === "create";
-  return made && launches.last?.drained && desiredState === "stopped" ? "running" : undefined;
+  const wanted = hint.kind === "terraform" && hint.action !== "delete";
+  return wanted && launches.last?.drained && desiredState === "stopped" ? "running" : undefined;
 }
 
-/** A drain is over with the next create. */
+/** A drain is over with the next deploy. */
 function forgetDrain(hint: Hint, { launches: { last } }: Observation): Action[] {
-  if (hint.kind !== "terraform" || hint.action !== "create" || !last?.drained) return [];
+  if (hint.kind !== "terraform" || hint.action === "delete" || !last?.drained) return [];
   const { drained, ...record } = last;
   return [{ do: "write-launches", record, replace: true }];
 }
@@ -343,13 +333,16 @@ function promote({ seen, server, successor }: Situation): Action[] {
   const move = (instance: Instance, states: readonly string[]): Action[] => [
     { do: "promote", instanceId: instance.id, states, named: seen.serverId },
   ];
-  if (successor && isPromotable(successor, server)) return move(successor, promotableStates(server));
+  if (successor && isPromotable(successor, server)) return move(successor, server ? READY : READY_OR_STOOD_DOWN);
   if (!server) return [];
-  // Losing the address makes a server stand down, getting it back makes it serve.
-  const states = promotableStates(undefined);
   const lostAddress = seen.address?.kind === "nobody" && !server.endingSince;
-  if (lostAddress && server.phase === "running" && !server.impaired && states.includes(server.state ?? "")) {
-    return move(server, states);
+  if (
+    lostAddress &&
+    server.phase === "running" &&
+    !server.impaired &&
+    READY_OR_STOOD_DOWN.includes(server.state ?? "")
+  ) {
+    return move(server, READY_OR_STOOD_DOWN);
   }
   return seen.serverId === server.id ? [] : [{ do: "write-instance-id", instanceId: server.id }];
 }
@@ -390,12 +383,6 @@ function reasonToEnd(instance: Instance, situation: Situation, settled: boolean)
 function timeToEnd(instance: Instance, { address }: Observation): number {
   if (instance.state !== "serving" || instance.impaired || instance.phase !== "running") return FENCE_MS;
   return address ? STILL_SERVING_MS : STILL_SERVING_BY_NAME_MS;
-}
-
-interface Reason {
-  readonly why: string;
-  /** The site has no server that will do: an on-demand machine may stand in, and nobody gives up. */
-  readonly urgent: boolean;
 }
 
 function reasonToReplace({ seen, now, policy, server }: Situation): Reason | undefined {
@@ -440,8 +427,10 @@ function launch(situation: Situation): Pick<Decision, "actions" | "problems"> {
   const { last } = seen.launches;
   if (!reason || !last) return { actions: [], problems: [] };
   const attempt = nextAttempt(last, situation);
-  const gaveUp = !reason.urgent && attempt.failures >= GIVES_UP_AFTER;
-  const problems = failuresOf(attempt, reason, gaveUp);
+  const gaveUp = hasGivenUp(attempt, reason);
+  // A successor that still starts has not failed.
+  const told = successor ? { ...attempt, failures: last.failures } : attempt;
+  const problems = [...tooOld(situation), ...problemsOfAttempts(told, reason, gaveUp)];
   // Whoever does not see a mark yet may still be promoting what it is on.
   const beingMarked = seen.instances.some(
     (instance) =>
@@ -453,88 +442,17 @@ function launch(situation: Situation): Pick<Decision, "actions" | "problems"> {
   if (successor || beingMarked || gaveUp || !isDue(last, attempt, reason, now)) {
     return { actions: [], problems };
   }
-  const onDemand = reason.urgent ? onDemandFor(policy, last, attempt) : "no";
+  const onDemand = onDemandFor(policy, last, attempt, reason);
   return { actions: [{ do: "launch", reason: reason.why, onDemand, attempt }], problems };
 }
 
-function onDemandFor(policy: Policy, last: LaunchRecord, { attempt, refusals }: Attempt) {
-  if (policy.onDemandFallback === "never") return "no";
-  // The same token means nothing with another request.
-  if (attempt === last.attempt && last.market === "on-demand") return "first";
-  const failed = last.outcome === "failed" && last.market === "spot";
-  const impossible = failed && last.refusal === "spot-is-impossible";
-  const patient = policy.onDemandFallback === "after-failures" && refusals < policy.spotAttempts && !impossible;
-  if (patient) return "if-spot-is-impossible";
-  // What failed would fail again before on-demand had its turn.
-  return failed ? "first" : "if-refused";
-}
-
-function nextAttempt(last: LaunchRecord, { seen, now, policy, server }: Situation): Attempt {
-  const target = `${policy.launchTemplateId}:${policy.launchTemplateVersion} ${seen.newestImage ?? ""}`.trim();
-  const next = { attempt: last.attempt + 1, by: callAfter(last), target };
-  // The same token finds what may have been launched, also for a run that knows another template.
-  if (last.outcome === "unknown" && since(last.at, now) < READY_WITHIN_MS) {
-    return { attempt: last.attempt, by: last.by, failures: last.failures, refusals: last.refusals, target };
-  }
-  const { promotedAt } = seen;
-  const lasted = promotedAt !== undefined && promotedAt > last.at && since(promotedAt, now) >= LASTS_MS;
-  const asked = server?.notice?.kind === "replace" && server.notice.at > last.at;
-  if (lasted || asked || last.target !== target) return { ...next, failures: 0, refusals: 0 };
-  if (!wasRefused(last)) return { ...next, failures: last.failures + 1, refusals: 0 };
-  const refusals = since(last.at, now) < REFUSALS_COUNT_FOR_MS ? last.refusals : 0;
-  return { ...next, failures: last.failures, refusals };
-}
-
-/**
- * CreateFleet, unless that is what was refused: then RunInstances, as long as it is only short of machines. With another
- * attempt, as the one call knows nothing of what the other has launched with a token.
- */
-function callAfter({ outcome, by, refusal }: LaunchRecord): LaunchCall {
-  if (outcome !== "failed" || !refusal) return "CreateFleet";
-  const meansOther = by === "CreateFleet" ? FLEET_ALONE : MACHINES_ALONE;
-  return meansOther.includes(refusal) ? "RunInstances" : "CreateFleet";
-}
-
-/** Of these the fleet itself may be the cause; the others would meet RunInstances too. */
-const FLEET_ALONE: readonly Refusal[] = ["permission", "spot-is-impossible", "unknown"];
-const MACHINES_ALONE: readonly Refusal[] = ["capacity", "throttled"];
-
-function wasRefused({ outcome }: LaunchRecord): boolean {
-  return outcome === "refused" || outcome === "failed";
-}
-
-function isDue(last: LaunchRecord, next: Attempt, reason: Reason, now: Date): boolean {
-  const waited = since(last.at, now);
-  if (last.outcome !== "refused" && waited < LAUNCH_SETTLES_MS) return false;
-  if (last.attempt === next.attempt) return true;
-  // Who looked a moment ago may still be making the same attempt again.
-  if (last.outcome === "unknown" && waited < READY_WITHIN_MS + LAUNCH_SETTLES_MS) return false;
-  const backoff = wasRefused(last)
-    ? Math.min(doubling(next.refusals), reason.urgent ? LONGEST_BACKOFF_WHEN_REFUSED_MS : LONGEST_BACKOFF_MS)
-    : Math.min(doubling(next.failures), LONGEST_BACKOFF_MS);
-  return waited >= backoff - TICK_SLACK_MS;
-}
-
-/** A minute after the first, twice as long after each further one. */
-function doubling(times: number): number {
-  return times === 0 ? 0 : MINUTE_MS * 2 ** (times - 1);
-}
-
-function failuresOf({ failures, refusals, target }: Attempt, { why, urgent }: Reason, gaveUp: boolean): Problem[] {
-  if (failures >= TELLS_OF_FAILURES_AFTER) {
-    const next = gaveUp
-      ? "No more is launched until the template or the image changes, or the command `replace` is given."
-      : "The controller goes on trying, more and more slowly.";
-    const message =
-      `${failures} successors in a row from ${target} did not get ready or did not last (${why}). ${next} ` +
-      "Read a successor's console: aws ec2 get-console-output --latest --instance-id ID.";
-    return [{ code: gaveUp ? "gave-up" : "successors-fail", message }];
-  }
-  if (!urgent || refusals < TELLS_OF_REFUSALS_AFTER) return [];
+/** Where Spot has no machine for weeks a server goes on that nobody patches. */
+function tooOld({ server, now, policy }: Situation): Problem[] {
+  if (!server || since(server.launchedAt, now) <= (policy.maxAgeDays + DAYS_OVERDUE) * DAY_MS) return [];
   const message =
-    `AWS refused ${refusals} launches in a row (${why}); the log says each one's error. The controller goes on trying. ` +
-    "More server.instanceTypes or network.availabilityZones are more places to look, server.onDemandFallback: at-once another one.";
-  return [{ code: "launches-refused", message }];
+    `${server.id} is ${DAYS_OVERDUE} days over server.maxAgeDays and could not be replaced; the log says why. ` +
+    "More server.instanceTypes or network.availabilityZones are more places to look for a Spot machine, a wider server.maintenanceWindow more time.";
+  return [{ code: "server-is-old", message }];
 }
 
 function watchClosely(situation: Situation, launching: boolean): Action[] {
@@ -579,7 +497,7 @@ function problemsOf({ garbage, desiredState, address, instances, serverId }: Obs
       message:
         "The site's Elastic IP does not exist any more, so nothing is started or ended. `cdktf deploy` makes a new one.",
     });
-  } else if (isOutOfReach({ address, instances, serverId } as Observation)) {
+  } else if (isOutOfReach({ address, instances, serverId })) {
     const holder = address?.kind === "instance" ? address.instanceId : address?.kind === "other" ? address.name : "";
     problems.push({
       code: "address-is-foreign",
@@ -594,7 +512,3 @@ const GARBAGE_FIX: Readonly<Record<string, string>> = {
   "instance-id": "It has to be an instance's id, or initial; until then nothing is started or ended.",
   launches: "It is written anew: what the controller knew of failed launches is forgotten.",
 };
-
-function since(at: Date, now: Date): number {
-  return now.getTime() - at.getTime();
-}

@@ -35,14 +35,14 @@ export async function drain(context: Context): Promise<string[]> {
       problem = error;
     }
     if (now().getTime() - began >= LIMIT_MS) {
-      const message = `Not every instance has ended after ${LIMIT_MS / 1000} s: ${left.join(", ") || "none seen"}. Run destroy again.`;
+      const message = `Not every instance has ended after ${LIMIT_MS / 1000} s: ${left.join(", ") || "none seen"}. Run destroy again, or give the command resume to keep the site.`;
       throw new Error(message, { cause: problem });
     }
     await sleep(POLL_MS);
   }
 }
 
-/** Whether a person had stopped it before is remembered, so that the next create resumes only what Terraform stopped. */
+/** Whether a person had stopped it before is remembered, so that the next deploy resumes only what Terraform stopped. */
 async function stop(context: Context): Promise<void> {
   const { cloud, now, settings } = context;
   const path = (name: string) => `${settings.storePrefix}/${name}`;

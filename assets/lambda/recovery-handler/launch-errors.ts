@@ -1,14 +1,14 @@
 /** What AWS's refusal of a launch means for the next try. */
 export const REFUSALS = [
-  /** AWS has no machine of this type here and now: another zone, type or minute may have one. */
+  /** AWS has no machine of this type here and now, or none in this zone ever: another zone, type or minute may have one. */
   "capacity",
   /** The account may not have one more Spot machine: an on-demand one may do. */
   "spot-is-impossible",
   /** The account may not have one more machine: another zone will not help. */
   "quota",
-  /** Too many calls: wait. */
+  /** Too many calls, or AWS is not well: wait. */
   "throttled",
-  /** Somebody else made this very attempt with another request. */
+  /** Somebody else made this very attempt with another request, or its machine has ended. */
   "same-token",
   /** What Terraform made is gone or wrong. */
   "configuration",
@@ -22,19 +22,19 @@ export type Refusal = (typeof REFUSALS)[number];
 
 const KINDS: readonly (readonly [RegExp, Refusal])[] = [
   [
-    /^(Insufficient(Instance|Host|ReservedInstance)?Capacity|UnfulfillableCapacity|Unsupported|InsufficientFreeAddressesInSubnet|SpotMaxPriceTooLow|InsufficientCapacity)/,
+    /^(Insufficient(Instance|Host|ReservedInstance)?Capacity|UnfulfillableCapacity|Unsupported|InsufficientFreeAddressesInSubnet|SpotMaxPriceTooLow|InvalidFleetConfiguration)/,
     "capacity",
   ],
   [/^(MaxSpotInstanceCountExceeded|MaxSpotFleetRequestCountExceeded|.*ServiceLinkedRole.*)$/, "spot-is-impossible"],
   [/^(VcpuLimitExceeded|InstanceLimitExceeded|MaxIOPSLimitExceeded|VolumeLimitExceeded|.*LimitExceeded)$/, "quota"],
-  [/^IdempotentParameterMismatch/, "same-token"],
+  [/^Idempotent/, "same-token"],
   [
     /^(UnauthorizedOperation|AccessDenied|AuthFailure|OperationNotPermitted|Blocked|OptInRequired|PendingVerification)/,
     "permission",
   ],
   [/^(Invalid|Missing|Malformed|Unknown|Encrypt|Unavailable|.*NotFound)/, "configuration"],
 ];
-const THROTTLED = /^(RequestLimitExceeded|Throttl|TooManyRequests|ServiceUnavailable|.*RateExceeded)/;
+const THROTTLED = /^(RequestLimitExceeded|Throttl|TooManyRequests|ServiceUnavailable|Internal|.*RateExceeded)/;
 
 export function refusalOf(code: string | undefined): Refusal {
   if (code === undefined) return "no-answer";
@@ -57,7 +57,7 @@ export function adviceFor(kind: Refusal): string | undefined {
     case "configuration":
       return "Something that Terraform made is gone or wrong: `cdktf diff '*'` shows what, `cdktf deploy '*'` makes it again.";
     case "permission":
-      return "The controller's role, or a policy of your organization, does not allow it: `cdktf deploy '*'` sets the role right.";
+      return "The controller's role, a policy of your organization, or AWS's verification of the account does not allow it: `cdktf deploy '*'` sets the role right.";
     case "unknown":
       return "The error is not known to the controller; it goes on trying.";
   }

@@ -1,4 +1,4 @@
-import { act, type Context, type Outcome } from "./act";
+import { act, type Context } from "./act";
 import { type Action, decide, type Observation, type Problem } from "./decide";
 import { drain } from "./drain";
 import { type Hint, type Home, hintOf } from "./hint";
@@ -52,12 +52,14 @@ async function run(context: Context, hint: Hint): Promise<Summary> {
   }
   const { actions, problems, server, successor } = decide(seen, hint, seenAt, settings);
   log.info("looked", { hint, server, successor, seen, actions });
-  const outcome: Outcome = await act(context, actions, seenAt);
+  const outcome = await act(context, actions, seenAt);
   const all = [...problems, ...outcome.problems];
   if (all.length > 0) {
     metrics.count("Problems", all.length);
     log.error("a person is needed", { problems: all });
   }
+  // Whoever called tries again; the ticks do anyway.
+  if (outcome.failure !== undefined) throw outcome.failure;
   const roles = { ...(server === undefined ? {} : { server }), ...(successor === undefined ? {} : { successor }) };
   const asked = hint.kind === "command" && hint.command === "status";
   return { site, done: outcome.done, problems: all, ...roles, ...(asked ? { seen } : {}) };

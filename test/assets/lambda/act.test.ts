@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { act, type Context } from "../../../assets/lambda/recovery-handler/act";
+import type { Attempt } from "../../../assets/lambda/recovery-handler/attempts";
 import {
   type Cloud,
   CloudError,
@@ -7,7 +8,7 @@ import {
   type LaunchAnswer,
   type LaunchRequest,
 } from "../../../assets/lambda/recovery-handler/cloud";
-import type { Action, Attempt } from "../../../assets/lambda/recovery-handler/decide";
+import type { Action } from "../../../assets/lambda/recovery-handler/decide";
 import { type LaunchRecord, writeLaunches } from "../../../assets/lambda/recovery-handler/launches";
 import type { Settings } from "../../../assets/lambda/recovery-handler/settings";
 import { createLog } from "../../../assets/lambda/shared/log";
@@ -108,7 +109,8 @@ async function run(actions: readonly Action[], behaviour: Behaviour = {}, settin
   };
   const result = { calls, requests, lines, counted, later };
   started = result;
-  const outcome = await act(context, actions, SEEN);
+  const { failure: failed, ...outcome } = await act(context, actions, SEEN);
+  if (failed !== undefined) throw failed;
   return { ...result, ...outcome };
 }
 
@@ -185,9 +187,8 @@ describe("recovery-handler: act", () => {
     ["promotion's last look", PROMOTE, "instancesById"],
     ["writing of instance-id", { do: "write-instance-id", instanceId: "i-1" } as Action, "putParameter"],
     ["writing of desired-state", { do: "set-desired-state", state: "stopped" } as Action, "putParameter"],
-    ["end", { do: "terminate", instanceIds: ["i-9"], reason: "replaced" } as Action, "terminate"],
   ] as const) {
-    it(`does nothing after a ${name} that fails`, async () => {
+    it(`ends nothing after a ${name} that fails`, async () => {
       const broken = { [call]: refuse(call, "AuthFailure") };
       expect((await failure(run([first, TERMINATE], broken))).message).to.equal(`${call}: AuthFailure: no`);
       expect(started.calls).to.not.include("terminate i-1,i-2");
@@ -351,16 +352,16 @@ describe("recovery-handler: act: launch", () => {
 
   for (const code of ["InsufficientInstanceCapacity", "UnfulfillableCapacity"]) {
     it(`writes the answer down that there is no machine, and tells nobody of ${code}`, async () => {
-      const result = await run([LAUNCH, TERMINATE], fleet(refusedWith(code, code)));
+      const result = await run([LAUNCH], fleet(refusedWith(code, code)));
       const { done, problems, counted } = result;
       expect(story(result)).to.deep.equal([UNKNOWN, "createFleet spot", refused("capacity")]);
       expect({ done, problems, counted }).to.deep.equal({ done: [], problems: [], counted: { LaunchesRefused: 1 } });
     });
   }
 
-  it("takes an empty answer for a refusal", async () => {
-    const result = await run([LAUNCH], fleet({ instanceIds: [], errors: [] }));
-    expect(story(result).at(-1)).to.deep.equal(refused("capacity"));
+  it("takes an empty answer for one that may hide a launch: it tries nothing else", async () => {
+    const result = await run([launch("if-refused")], fleet({ instanceIds: [], errors: [] }));
+    expect(story(result)).to.deep.equal([UNKNOWN, "createFleet spot", { ...refused("capacity"), outcome: "failed" }]);
     expect(result.lines.at(-1)).to.deep.include({
       level: "error",
       message: "nothing was launched",
@@ -370,8 +371,24 @@ describe("recovery-handler: act: launch", () => {
     });
   });
 
+  it("keeps the time of its first try where its answer was lost, so that it is not repeated for ever", async () => {
+    const madeAt = new Date("2026-11-21T11:55:00Z");
+    const again: Action = { ...LAUNCH, attempt: { ...LAUNCH.attempt, madeAt } };
+    const result = await run([again], noFleet(undefined));
+    expect(story(result)).to.deep.equal([{ ...UNKNOWN, at: madeAt.toISOString() }, "createFleet spot"]);
+    expect(story(await run([again])).at(-1)).to.include({ outcome: "launched", at: SEEN.toISOString() });
+  });
+
+  it("does not let one failure keep the rest from being done, but an end after a promotion", async () => {
+    await failure(
+      run([PROMOTE, MARK, TERMINATE, LAUNCH], { associateAddress: refuse("associateAddress", "Throttling") }),
+    );
+    expect(started.calls).to.include("tag i-1 ending now").and.to.include("createFleet spot");
+    expect(started.calls).to.not.include("terminate i-1,i-2");
+  });
+
   it("leaves the attempt unknown where the answer is lost, and launches nothing else", async () => {
-    const result = await run([launch("if-refused"), TERMINATE], noFleet(undefined));
+    const result = await run([launch("if-refused")], noFleet(undefined));
     expect(story(result)).to.deep.equal([UNKNOWN, "createFleet spot"]);
     expect([result.done, result.counted]).to.deep.equal([[], { LaunchesRefused: 1 }]);
   });

@@ -629,7 +629,9 @@ describe("recovery-handler: decide: pause and resume", () => {
       { do: "write-launches", record, replace: true },
     ]);
     expect(names(drained, terraform("create"))).to.include("launch");
-    for (const hint of [LOOK, TICK, terraform("update")]) expect(actions(drained, hint)).to.deep.equal([]);
+    // Whoever deploys after a destroy that failed half way wants the site back too.
+    expect(actions(drained, terraform("update"))).to.deep.equal(actions(drained, terraform("create")));
+    for (const hint of [LOOK, TICK]) expect(actions(drained, hint)).to.deep.equal([]);
   });
 
   it("does not resume at Terraform's create what a person had stopped", () => {
@@ -846,7 +848,13 @@ describe("recovery-handler: decide: patience", () => {
   it("waits a minute for what comes of a launch, then makes the very same attempt if the answer was lost", () => {
     const lost = (old: number) => launchOf(afterLaunch({ outcome: "unknown", at: ago(old), failures: 2, refusals: 1 }));
     expect(lost(60 * SECOND - 1)).to.equal(undefined);
-    expect(lost(60 * SECOND)?.attempt).to.deep.equal({ ...FIRST_TRY, attempt: 10, failures: 2, refusals: 1 });
+    expect(lost(60 * SECOND)?.attempt).to.deep.equal({
+      ...FIRST_TRY,
+      attempt: 10,
+      failures: 2,
+      refusals: 1,
+      madeAt: ago(60 * SECOND),
+    });
     expect(lost(minutes(10) - 1)?.attempt.attempt).to.equal(10);
   });
 
@@ -859,7 +867,7 @@ describe("recovery-handler: decide: patience", () => {
 
   it("makes the very same attempt also where the template has changed: one that has got a machine says so", () => {
     const lost = afterLaunch({ outcome: "unknown", at: ago(minutes(2)), target: "lt-1:6 ami-1", failures: 4 });
-    expect(launchOf(lost)?.attempt).to.deep.equal({ ...FIRST_TRY, attempt: 10, failures: 4 });
+    expect(launchOf(lost)?.attempt).to.deep.equal({ ...FIRST_TRY, attempt: 10, failures: 4, madeAt: ago(minutes(2)) });
   });
 
   it("waits a minute after an error, which does not say what another run has got", () => {
@@ -874,7 +882,7 @@ describe("recovery-handler: decide: patience", () => {
 
   for (const [by, refusal, next] of [
     ["CreateFleet", "permission", "RunInstances"],
-    ["CreateFleet", "spot-is-impossible", "RunInstances"],
+    ["CreateFleet", "spot-is-impossible", "CreateFleet"],
     ["CreateFleet", "unknown", "RunInstances"],
     ["CreateFleet", "throttled", "CreateFleet"],
     ["CreateFleet", "same-token", "CreateFleet"],
@@ -893,17 +901,28 @@ describe("recovery-handler: decide: patience", () => {
     });
   }
 
-  it("calls CreateFleet after an answer without machines, whatever it says, and after a launch", () => {
-    for (const outcome of ["refused", "launched"] as const) {
-      const last = { outcome, refusal: "spot-is-impossible", at: ago(HOUR) } as const;
-      expect(launchOf(afterLaunch(last))?.attempt.by).to.equal("CreateFleet");
-      expect(launchOf(afterLaunch({ ...last, by: "RunInstances" }))?.attempt.by).to.equal("CreateFleet");
-    }
+  it("calls RunInstances after a fleet's answer that it was not allowed to launch, and CreateFleet after a launch", () => {
+    const last = (outcome: "refused" | "launched", refusal: "permission" | "capacity") =>
+      launchOf(afterLaunch({ outcome, refusal, at: ago(HOUR) }))?.attempt.by;
+    expect(last("refused", "permission")).to.equal("RunInstances");
+    expect(last("refused", "capacity")).to.equal("CreateFleet");
+    expect(last("launched", "permission")).to.equal("CreateFleet");
   });
 
   it("repeats the very same call where its answer was lost", () => {
     const lost = afterLaunch({ outcome: "unknown", by: "RunInstances", at: ago(MINUTE) });
-    expect(launchOf(lost)?.attempt).to.deep.equal({ ...FIRST_TRY, by: "RunInstances", attempt: 10 });
+    expect(launchOf(lost)?.attempt).to.deep.equal({
+      ...FIRST_TRY,
+      by: "RunInstances",
+      attempt: 10,
+      madeAt: ago(MINUTE),
+    });
+  });
+
+  it("begins anew at a person's `replace`, also where there is no server", () => {
+    const failed = afterLaunch({ failures: 6, at: ago(2 * MINUTE) }, { promotedAt: undefined });
+    expect(launchOf(failed)).to.equal(undefined);
+    expect(launchOf(failed, command("replace"))?.attempt).to.include({ attempt: 11, failures: 0 });
   });
 
   it("waits a minute for an instance that was launched to show itself", () => {
@@ -993,7 +1012,8 @@ describe("recovery-handler: decide: giving up", () => {
     });
   const CALM = { template: { id: "lt-1", version: 6 } };
   const URGENT = { notice: { kind: "interruption", at: ago(MINUTE) } } as const;
-  const console = "Read a successor's console: aws ec2 get-console-output --latest --instance-id ID.";
+  const console =
+    "Read a successor's console (aws ec2 get-console-output --latest --instance-id ID), or why it ended (aws ec2 describe-instances --instance-ids ID --query 'Reservations[].Instances[].StateReason').";
 
   it("replaces no server that serves after five successors in a row have failed", () => {
     expect(reason(failed(4, CALM))).to.be.a("string");
@@ -1021,6 +1041,24 @@ describe("recovery-handler: decide: giving up", () => {
         message:
           `3 successors in a row from ${TARGET} did not get ready or did not last (AWS is about to take i-server). ` +
           `The controller goes on trying, more and more slowly. ${console}`,
+      },
+    ]);
+  });
+
+  it("does not count a successor that is still starting among the failed ones", () => {
+    const { instances, ...rest } = failed(3, URGENT);
+    expect(problems({ ...rest, instances: [...instances, STARTING] })).to.deep.equal([]);
+  });
+
+  it("tells a person of a server that is a week over its age, as nobody patches it", () => {
+    const aged = (days: number) => site([{ ...SERVER, launchedAt: ago(days * DAY) }]);
+    expect(problems(aged(21))).to.deep.equal([]);
+    expect(problems(aged(21.01))).to.deep.equal([
+      {
+        code: "server-is-old",
+        message:
+          "i-server is 7 days over server.maxAgeDays and could not be replaced; the log says why. " +
+          "More server.instanceTypes or network.availabilityZones are more places to look for a Spot machine, a wider server.maintenanceWindow more time.",
       },
     ]);
   });

@@ -4,13 +4,13 @@ import { adviceFor, type Refusal, refusalOf } from "../../../assets/lambda/recov
 const CODES: Readonly<Record<Exclude<Refusal, "no-answer">, readonly string[]>> = {
   capacity: [
     "InsufficientInstanceCapacity",
-    "InsufficientCapacity",
     "InsufficientHostCapacity",
     "InsufficientReservedInstanceCapacity",
     "UnfulfillableCapacity",
     "Unsupported",
     "InsufficientFreeAddressesInSubnet",
     "SpotMaxPriceTooLow",
+    "InvalidFleetConfiguration",
   ],
   "spot-is-impossible": [
     "MaxSpotInstanceCountExceeded",
@@ -24,8 +24,9 @@ const CODES: Readonly<Record<Exclude<Refusal, "no-answer">, readonly string[]>> 
     "ThrottlingException",
     "TooManyRequestsException",
     "ServiceUnavailable",
+    "InternalError",
   ],
-  "same-token": ["IdempotentParameterMismatch"],
+  "same-token": ["IdempotentParameterMismatch", "IdempotentInstanceTerminated"],
   configuration: [
     "InvalidSubnetID.NotFound",
     "InvalidLaunchTemplateId.NotFound",
@@ -64,7 +65,7 @@ const ADVICE: Readonly<Record<Refusal, string | undefined>> = {
   configuration:
     "Something that Terraform made is gone or wrong: `cdktf diff '*'` shows what, `cdktf deploy '*'` makes it again.",
   permission:
-    "The controller's role, or a policy of your organization, does not allow it: `cdktf deploy '*'` sets the role right.",
+    "The controller's role, a policy of your organization, or AWS's verification of the account does not allow it: `cdktf deploy '*'` sets the role right.",
   unknown: "The error is not known to the controller; it goes on trying.",
 };
 

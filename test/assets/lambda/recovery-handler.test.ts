@@ -54,6 +54,8 @@ describe("recovery-handler", () => {
   let pages: string[][];
   let store: Record<string, string>;
   let impaired: string[];
+  /** Which of AWS's checks of them fails. */
+  let check: string;
   let lines: string[];
 
   before(() => aws.start());
@@ -63,6 +65,7 @@ describe("recovery-handler", () => {
     now = new Date("2026-11-21T12:10:00Z");
     pages = [[]];
     impaired = [];
+    check = "systemStatus";
     lines = [];
     store = {
       "/stingy-vpn/prod/instance-id": OLD,
@@ -92,7 +95,8 @@ describe("recovery-handler", () => {
       DescribeInstanceStatus: () => {
         const items = impaired.map(
           (id) =>
-            `<item><instanceId>${id}</instanceId><instanceStatus><status>impaired</status></instanceStatus></item>`,
+            `<item><instanceId>${id}</instanceId>${check === "instanceStatus" ? "" : "<instanceStatus><status>ok</status></instanceStatus>"}` +
+            `<${check}><status>impaired</status></${check}></item>`,
         );
         return xml(`<instanceStatusSet>${items.join("")}</instanceStatusSet>`);
       },
@@ -180,10 +184,7 @@ describe("recovery-handler", () => {
         "Filter.3.Name": "tag:Site",
         "Filter.3.Value.1": "tokyo",
       });
-      expect(without(aws.inputs("DescribeInstanceStatus")[0])).to.deep.equal({
-        "Filter.1.Name": "instance-status.status",
-        "Filter.1.Value.1": "impaired",
-      });
+      expect(without(aws.inputs("DescribeInstanceStatus")[0])).to.deep.equal({});
       expect(without(aws.inputs("DescribeAddresses")[0])).to.deep.equal({ "AllocationId.1": "eipalloc-1" });
       expect(aws.inputs("GetParameters")).to.deep.equal([
         {
@@ -242,12 +243,17 @@ describe("recovery-handler", () => {
       expect((await run(TICK)).server).to.equal(OLD);
     });
 
-    it("sees that AWS's status check of the server fails", async () => {
-      pages = [[server({ "unhealthy-since": "2026-11-21T12:06:00Z" })]];
-      impaired = [OLD, FOREIGN];
-      await run(TICK);
-      expect(logged("launched").reason).to.equal(`${OLD} has not been well for 4 min: AWS's status check of it fails`);
-    });
+    for (const failing of ["instanceStatus", "systemStatus", "attachedEbsStatus"]) {
+      it(`sees that AWS's status check of the server fails: ${failing}`, async () => {
+        pages = [[server({ "unhealthy-since": "2026-11-21T12:06:00Z" })]];
+        impaired = [OLD, FOREIGN];
+        check = failing;
+        await run(TICK);
+        expect(logged("launched").reason).to.equal(
+          `${OLD} has not been well for 4 min: AWS's status check of it fails`,
+        );
+      });
+    }
   });
 
   describe("an interruption warning", () => {
@@ -486,17 +492,27 @@ describe("recovery-handler", () => {
       ]);
     });
 
-    it("asks RunInstances for no market on demand, where Spot's service-linked role is missing", async () => {
-      aws.answer("CreateFleet", () => ec2Error("AuthFailure.ServiceLinkedRoleCreationNotPermitted"));
+    it("is on demand at the next attempt, where Spot's service-linked role is missing", async () => {
+      aws.answer("CreateFleet", (input, usual) =>
+        input["TargetCapacitySpecification.DefaultTargetCapacityType"] === "spot"
+          ? ec2Error("AuthFailure.ServiceLinkedRoleCreationNotPermitted")
+          : usual?.(input),
+      );
       await twice({ ON_DEMAND_FALLBACK: "after-failures" });
-      const keys = Object.keys(aws.inputs("RunInstances")[0] ?? {});
-      expect(keys.filter((key) => key.startsWith("InstanceMarketOptions"))).to.deep.equal([]);
-      expect(records().map(({ market, outcome, refusal }) => [market, outcome, refusal])).to.deep.equal([
-        ["spot", "unknown", undefined],
-        ["spot", "failed", "spot-is-impossible"],
-        ["on-demand", "unknown", undefined],
-        ["on-demand", "launched", undefined],
+      expect(records().map(({ market, by, outcome, refusal }) => [market, by, outcome, refusal])).to.deep.equal([
+        ["spot", "CreateFleet", "unknown", undefined],
+        ["spot", "CreateFleet", "failed", "spot-is-impossible"],
+        ["on-demand", "CreateFleet", "unknown", undefined],
+        ["on-demand", "CreateFleet", "launched", undefined],
       ]);
+    });
+
+    it("asks RunInstances for no market on demand", async () => {
+      aws.answer("CreateFleet", () => ec2Error("UnauthorizedOperation"));
+      await twice({ ON_DEMAND_FALLBACK: "at-once" });
+      const keys = Object.keys(aws.inputs("RunInstances")[0] ?? {});
+      expect(keys).to.include("SubnetId");
+      expect(keys.filter((key) => key.startsWith("InstanceMarketOptions"))).to.deep.equal([]);
     });
 
     const problem = (code: string, text: string) => ({ code: `launch-refused-${code}`, message: text });
@@ -563,7 +579,7 @@ describe("recovery-handler", () => {
       });
     }
 
-    it("that the role or the service-linked role forbids is told to a person, also when RunInstances is refused too", async () => {
+    it("that the role or the service-linked role forbids is told to a person, each time", async () => {
       for (const [code, refusal] of [
         ["UnauthorizedOperation", "permission"],
         ["AuthFailure.ServiceLinkedRoleCreationNotPermitted", "spot-is-impossible"],
@@ -574,7 +590,24 @@ describe("recovery-handler", () => {
         expect(problems.map((each) => each.code)).to.deep.equal([`launch-refused-${refusal}`]);
         later(3_600_000);
       }
-      expect(aws.inputs("RunInstances")).to.have.length(2);
+      expect(aws.inputs("RunInstances")).to.have.length(1);
+    });
+
+    it("is made although another run writes at the same moment", async () => {
+      let collisions = 0;
+      aws.answer("PutParameter", (input, usual) =>
+        collisions++ === 0 ? json({ __type: "TooManyUpdates", message: "later" }, 400) : usual?.(input),
+      );
+      await run(TICK);
+      expect(records().map((record) => record.outcome)).to.deep.equal(["unknown", "unknown", "launched"]);
+    });
+
+    it("tells of its problems also where something else fails", async () => {
+      aws.answer("CreateFleet", () => ec2Error("InvalidSubnetID.NotFound"));
+      aws.answer("EnableRule", () => json({ __type: "AccessDenied", message: "no" }, 400));
+      expect((await failure(run(TICK))).message).to.equal("EnableRule: AccessDenied: no");
+      expect(logged("a person is needed").level).to.equal("error");
+      expect(counted()).to.deep.equal(metric({ LaunchesRefused: 1, Problems: 1, Failures: 1 }));
     });
 
     it("is not made where it could not be written down first", async () => {
@@ -605,14 +638,14 @@ describe("recovery-handler", () => {
     it("looks again, moves the address, writes instance-id and calls the DDNS updater, in this order", async () => {
       pages = [[server()], [successor({ state: "ready" })]];
       const { done } = await run(READY);
-      expect(done.map((action) => action.do)).to.deep.equal(["watch-closely", "promote"]);
+      expect(done.map((action) => action.do)).to.deep.equal(["promote", "watch-closely"]);
       const operations = aws.calls.map(({ operation }) => operation);
-      expect(operations.slice(operations.indexOf("EnableRule"))).to.deep.equal([
-        "EnableRule",
+      expect(operations.slice(operations.indexOf("AssociateAddress") - 1)).to.deep.equal([
         "DescribeInstances",
         "AssociateAddress",
         "PutParameter",
         INVOKE,
+        "EnableRule",
       ]);
       expect(without(aws.inputs("DescribeInstances").at(-1))).to.deep.equal({
         "Filter.1.Name": "instance-id",
@@ -837,7 +870,7 @@ describe("recovery-handler", () => {
       pages = [[server({}, "shutting-down")]];
       aws.answer("TerminateInstances", () => ec2Error("RequestLimitExceeded"));
       expect((await failure(run({ tf: { action: "delete" } }))).message).to.equal(
-        `Not every instance has ended after 240 s: ${OLD}. Run destroy again.`,
+        `Not every instance has ended after 240 s: ${OLD}. Run destroy again, or give the command resume to keep the site.`,
       );
       expect(now).to.deep.equal(new Date("2026-11-21T12:14:00Z"));
       expect(errors().map(({ message }) => message)).to.deep.equal(["failed"]);
