@@ -245,9 +245,9 @@ function isExpired({ launchedAt }: Instance, now: Date): boolean {
   return since(launchedAt, now) > READY_WITHIN_MS;
 }
 
-/** A person moved the address to something that is not ours, or released it: nothing of ours is changed until it is back. */
 type Whereabouts = Pick<Observation, "address" | "instances" | "serverId">;
 
+/** A person moved the address to something that is not ours, or released it: nothing of ours is changed until it is back. */
 function isOutOfReach({ address, instances, serverId }: Whereabouts): boolean {
   if (address?.kind !== "instance") return address?.kind === "other" || address?.kind === "missing";
   const { instanceId } = address;
