@@ -8,7 +8,8 @@ import { createLog } from "../../assets/lambda/shared/log";
 import { createMetrics } from "../../assets/lambda/shared/metrics";
 import { type Figure, figure } from "./statistics";
 
-const NOW = new Date("2026-11-21T12:00:00Z");
+/** Not at the beginning of an hour, when the DNS updater is called too. */
+const NOW = new Date("2026-11-21T12:30:00Z");
 const HOUR_MS = 3600_000;
 const DECISIONS = 20_000;
 const SCHEDULES = 2_000;
