@@ -107,8 +107,11 @@ export class FakeAws implements Cloud {
           judge.promoted(value, looked, run.stalled);
         }
         judge.written(name, this.current.run);
-        // A person who says so wants a new try, also where there is no server to mark.
-        if (name === `${STORE}/launches` && this.current.run.name.startsWith("Command replace")) judge.forgetFailures();
+        if (name === `${STORE}/launches`) {
+          // A person who says so wants a new try, also where there is no server to mark.
+          if (run.name.startsWith("Command replace")) judge.forgetFailures();
+          if (value.includes('"outcome":"failed"')) judge.attemptFailed();
+        }
         store.put(name, value);
       },
     );

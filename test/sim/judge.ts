@@ -20,6 +20,8 @@ const PARAMETER_SEEN_FOR_MS = 3 * SECOND_MS;
 const RATE_WINDOW_MS = 120 * MINUTE_MS;
 /** At 0, 10, 20, 30, 40, 56, 86 and 116 minutes: ten minutes to get ready, and the backoff from each launch to the next. */
 const MOST_IN_RATE_WINDOW = 8;
+/** Less than lies between one attempt and the next. */
+const SAME_ATTEMPT_WITHIN_MS = 40 * SECOND_MS;
 /** The first one, and five more until it is given up. */
 const MOST_BESIDE_A_HEALTHY_SERVER = 6;
 const TOLD_WITHIN_MS = 15 * MINUTE_MS;
@@ -28,7 +30,8 @@ const TOO_OLD_MS = 14 * 24 * 60 * MINUTE_MS;
 /** Holds what happens against the invariants of the controller. */
 export class Judge {
   /** Launches in a row from one target, none of which got ready. */
-  #row: { target: string; at: number[]; machines: Machine[]; besideHealthy: number } = emptyRow("");
+  #row: Row = emptyRow("");
+  #errorAt = Number.NEGATIVE_INFINITY;
   /** Functions at work to stop the site for Terraform. */
   drains = 0;
 
@@ -53,6 +56,18 @@ export class Judge {
     this.#row = emptyRow("");
   }
 
+  /**
+   * A run wrote down that AWS answered its attempt with an error. Where another run made the same attempt and got a
+   * machine, one of the two is forgotten, and so is that this machine failed: one launch more is no sign of a mistake.
+   */
+  attemptFailed(): void {
+    const { now } = this.world;
+    this.#errorAt = now;
+    for (const machine of this.#row.machines) {
+      if (now - machine.launch.launchedAt < SAME_ATTEMPT_WITHIN_MS) this.#row.forgotten.add(machine);
+    }
+  }
+
   #countInRow(machine: Machine): void {
     const { world } = this;
     // The controller may not have known yet what it launched from.
@@ -63,11 +78,13 @@ export class Judge {
     const row = this.#row;
     row.at.push(world.now);
     row.machines.push(machine);
+    if (world.now - this.#errorAt < SAME_ATTEMPT_WITHIN_MS) row.forgotten.add(machine);
     if (world.machines.some((other) => other.isOurs && other.isWell && !other.doomed && world.isReached(other)))
       row.besideHealthy++;
     const recent = row.at.filter((at) => world.now - at < RATE_WINDOW_MS).length;
-    if (recent > MOST_IN_RATE_WINDOW) world.violate(4, `${recent} launches in two hours, none of which got ready`);
-    if (row.besideHealthy > MOST_BESIDE_A_HEALTHY_SERVER) {
+    if (recent > MOST_IN_RATE_WINDOW + row.forgotten.size)
+      world.violate(4, `${recent} launches in two hours, none of which got ready`);
+    if (row.besideHealthy > MOST_BESIDE_A_HEALTHY_SERVER + row.forgotten.size) {
       world.violate(4, `${row.besideHealthy} launches in a row beside a healthy server, none of which got ready`);
     }
   }
@@ -99,6 +116,8 @@ export class Judge {
     }
     if (lookedMsAgo > LOOKED_RIGHT_BEFORE_MS) world.violate(1, `the address moves to ${id} without another look at it`);
     machine.promoted = true;
+    // One that lasts ends the row for the controller, whoever started it.
+    if (machine.launch.by === "person") this.forgetFailures();
   }
 
   terminated(machine: Machine): void {
@@ -182,8 +201,16 @@ export class Judge {
   }
 }
 
-function emptyRow(target: string): { target: string; at: number[]; machines: Machine[]; besideHealthy: number } {
-  return { target, at: [], machines: [], besideHealthy: 0 };
+interface Row {
+  readonly target: string;
+  readonly at: number[];
+  readonly machines: Machine[];
+  readonly forgotten: Set<Machine>;
+  besideHealthy: number;
+}
+
+function emptyRow(target: string): Row {
+  return { target, at: [], machines: [], forgotten: new Set(), besideHealthy: 0 };
 }
 
 function names(machines: readonly Machine[]): string {
