@@ -1,6 +1,7 @@
 import { DescribeInstancesCommand, type EC2Client } from "@aws-sdk/client-ec2";
 import { GetParameterCommand, type SSMClient } from "@aws-sdk/client-ssm";
 import { StingyError } from "../shared/errors";
+import { isInstanceId } from "../shared/instance-id";
 import { Secret } from "../shared/secret";
 import type { RecordType } from "./cloudflare";
 
@@ -31,7 +32,7 @@ export async function readInstanceId(aws: Aws): Promise<string> {
       fix: NEXT_PROMOTION,
     });
   }
-  if (!/^i-[0-9a-f]+$/.test(id)) {
+  if (!isInstanceId(id)) {
     throw new StingyError(`Parameter ${aws.storePrefix}/instance-id does not hold an instance's id.`, {
       code: "no-server",
       fix: NEXT_PROMOTION,

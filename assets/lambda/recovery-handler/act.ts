@@ -14,7 +14,7 @@ import {
 import { type Action, NOT_READY, type Problem } from "./decide";
 import { adviceFor, type Refusal, refusalOf } from "./launch-errors";
 import { type LaunchRecord, writeLaunches } from "./launches";
-import { PARAMETERS, toInstance } from "./observe";
+import { PARAMETERS, pathOf, toInstance } from "./observe";
 import type { Settings } from "./settings";
 
 export interface Context {
@@ -99,7 +99,7 @@ async function perform(context: Context, action: Action, problems: Problem[]): P
       return true;
     case "write-launches":
       if (action.replace) await writeLaunch(context, action.record);
-      else await cloud.createParameter(pathOf(context, PARAMETERS.launches), writeLaunches(action.record));
+      else await cloud.createParameter(pathOf(context.settings, PARAMETERS.launches), writeLaunches(action.record));
       return true;
   }
 }
@@ -235,9 +235,5 @@ async function writeLaunch(context: Context, record: LaunchRecord): Promise<void
 }
 
 export async function put(context: Context, name: string, value: string): Promise<void> {
-  await context.cloud.putParameter(pathOf(context, name), value);
-}
-
-function pathOf({ settings }: Context, name: string): string {
-  return `${settings.storePrefix}/${name}`;
+  await context.cloud.putParameter(pathOf(context.settings, name), value);
 }

@@ -118,7 +118,7 @@ function wasRefused({ outcome }: LaunchRecord): boolean {
 }
 
 /** What a person is told of the attempts so far. */
-export function problemsOf(
+export function problemsOfAttempts(
   { failures, refusals, target }: Attempt,
   { why, urgent }: Reason,
   gaveUp: boolean,

@@ -6,7 +6,7 @@ import {
   nextAttempt,
   type OnDemand,
   onDemandFor,
-  problemsOf as problemsOfAttempts,
+  problemsOfAttempts,
   READY_WITHIN_MS,
   type Reason,
 } from "./attempts";
@@ -163,13 +163,14 @@ export function decide(observed: Observation, hint: Hint, now: Date, policy: Pol
   if (isOutOfReach(seen)) return { actions: [...first, ...mendLaunches(seen, now)], problems, ...roles };
 
   const situation: Situation = { seen, hint, now, policy, server, successor, waiting };
-  const launching = launch(situation);
+  const reason = reasonToReplace(situation);
+  const launching = launch(situation, reason);
   const actions = [
     ...first,
     ...promote(situation),
     ...mendLaunches(seen, now),
     ...marks,
-    ...watchClosely(situation, launching.actions.length > 0),
+    ...watchClosely(situation, reason?.urgent === true || launching.actions.length > 0),
     ...endStrays(situation),
     ...launching.actions,
     ...repeatDns(situation),
@@ -336,14 +337,7 @@ function promote({ seen, server, successor }: Situation): Action[] {
   if (successor && isPromotable(successor, server)) return move(successor, server ? READY : READY_OR_STOOD_DOWN);
   if (!server) return [];
   const lostAddress = seen.address?.kind === "nobody" && !server.endingSince;
-  if (
-    lostAddress &&
-    server.phase === "running" &&
-    !server.impaired &&
-    READY_OR_STOOD_DOWN.includes(server.state ?? "")
-  ) {
-    return move(server, READY_OR_STOOD_DOWN);
-  }
+  if (lostAddress && isPromotable(server, undefined)) return move(server, READY_OR_STOOD_DOWN);
   return seen.serverId === server.id ? [] : [{ do: "write-instance-id", instanceId: server.id }];
 }
 
@@ -421,9 +415,8 @@ function reasonToReplace({ seen, now, policy, server }: Situation): Reason | und
   return undefined;
 }
 
-function launch(situation: Situation): Pick<Decision, "actions" | "problems"> {
+function launch(situation: Situation, reason: Reason | undefined): Pick<Decision, "actions" | "problems"> {
   const { seen, now, policy, server, successor } = situation;
-  const reason = reasonToReplace(situation);
   const { last } = seen.launches;
   if (!reason || !last) return { actions: [], problems: [] };
   const attempt = nextAttempt(last, situation);
@@ -455,11 +448,10 @@ function tooOld({ server, now, policy }: Situation): Problem[] {
   return [{ code: "server-is-old", message }];
 }
 
-function watchClosely(situation: Situation, launching: boolean): Action[] {
-  const { seen, hint, now, server } = situation;
+function watchClosely({ seen, hint, now, server }: Situation, replacing: boolean): Action[] {
   const others = seen.instances.some((instance) => instance.phase !== "ended" && instance !== server);
   const well = server !== undefined && isWell(server, seen, now);
-  return switchTick(launching || others || !well || reasonToReplace(situation)?.urgent === true, hint);
+  return switchTick(replacing || others || !well, hint);
 }
 
 /** The rule's state is not read: the tick itself shows that it is on. */

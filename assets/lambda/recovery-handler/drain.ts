@@ -1,6 +1,6 @@
 import { type Context, put } from "./act";
 import { noLaunch, readLaunches, writeLaunches } from "./launches";
-import { PARAMETERS } from "./observe";
+import { PARAMETERS, pathOf } from "./observe";
 
 const POLL_MS = 5_000;
 const LIMIT_MS = 4 * 60_000;
@@ -45,10 +45,11 @@ export async function drain(context: Context): Promise<string[]> {
 /** Whether a person had stopped it before is remembered, so that the next deploy resumes only what Terraform stopped. */
 async function stop(context: Context): Promise<void> {
   const { cloud, now, settings } = context;
-  const path = (name: string) => `${settings.storePrefix}/${name}`;
-  const parameters = await cloud.parameters([path(PARAMETERS.desired), path(PARAMETERS.launches)]);
-  if (parameters.get(path(PARAMETERS.desired))?.value !== "stopped") {
-    const launches = parameters.get(path(PARAMETERS.launches));
+  const desiredPath = pathOf(settings, PARAMETERS.desired);
+  const launchesPath = pathOf(settings, PARAMETERS.launches);
+  const parameters = await cloud.parameters([desiredPath, launchesPath]);
+  if (parameters.get(desiredPath)?.value !== "stopped") {
+    const launches = parameters.get(launchesPath);
     const { last = noLaunch(now()) } = readLaunches(launches?.value, launches?.modifiedAt ?? now(), true);
     await put(context, PARAMETERS.launches, writeLaunches({ ...last, drained: true }));
     await put(context, PARAMETERS.desired, "stopped");

@@ -1,3 +1,5 @@
+import { isInstanceId } from "../shared/instance-id";
+
 /** Steps 1 and 2: receive the event, and find in it what it is about. An event is only a hint: what is so, AWS says. */
 
 /** The site's own place: an event from another one is not heeded. */
@@ -30,7 +32,6 @@ export type Hint =
 const LARGEST_EVENT_CHARACTERS = 256 * 1024;
 /** What a word this old was about has been seen by many ticks since. */
 const LATE_MS = 5 * 60 * 1000;
-const INSTANCE_ID = /^i-[0-9a-f]{8,17}$/;
 
 /** Never throws, whatever it is given. */
 export function hintOf(event: unknown, home: Home, now: Date): Hint {
@@ -97,7 +98,7 @@ function ofEc2(type: string, detail: Record<string, unknown>): Hint {
 
 function aboutInstance(detail: Record<string, unknown>, notice: unknown): Hint {
   const { "instance-id": instanceId } = detail;
-  if (typeof instanceId !== "string" || !INSTANCE_ID.test(instanceId)) {
+  if (!isInstanceId(instanceId)) {
     return rejected(`the event's instance-id is ${describe(instanceId)}`);
   }
   if (notice === undefined) return { kind: "look", instanceId };

@@ -1,3 +1,4 @@
+import { isInstanceId } from "../shared/instance-id";
 import type { Cloud, CloudInstance, Parameter } from "./cloud";
 import { type Instance, MARKS, type Observation } from "./decide";
 import { NOTICES } from "./hint";
@@ -5,25 +6,27 @@ import { readLaunches } from "./launches";
 import type { Settings } from "./settings";
 
 export const PARAMETERS = { server: "instance-id", desired: "desired-state", launches: "launches" } as const;
+export function pathOf({ storePrefix }: Pick<Settings, "storePrefix">, name: string): string {
+  return `${storePrefix}/${name}`;
+}
+
 /** What `instance-id` says before the first promotion. */
 export const INITIAL = "initial";
 
-const INSTANCE_ID = /^i-[0-9a-f]{8,17}$/;
-
 /** Looks at everything that matters in four calls, three on a site without Elastic IP. */
 export async function observe(cloud: Cloud, settings: Settings, now: Date): Promise<Observation> {
-  const { storePrefix, imageParameter } = settings;
-  const names = Object.values(PARAMETERS).map((name) => `${storePrefix}/${name}`);
+  const { imageParameter } = settings;
+  const names = Object.values(PARAMETERS).map((name) => pathOf(settings, name));
   const [instances, impaired, parameters, address] = await Promise.all([
     cloud.instances(),
     cloud.impairedInstances(),
     cloud.parameters(imageParameter === undefined ? names : [...names, imageParameter]),
     settings.allocationId === undefined ? undefined : cloud.addressHolder(),
   ]);
-  const own = (name: string): Parameter | undefined => parameters.get(`${storePrefix}/${name}`);
+  const own = (name: string): Parameter | undefined => parameters.get(pathOf(settings, name));
   const server = own(PARAMETERS.server);
   const desired = own(PARAMETERS.desired)?.value;
-  const isServer = server !== undefined && INSTANCE_ID.test(server.value);
+  const isServer = server !== undefined && isInstanceId(server.value);
   const launched = own(PARAMETERS.launches);
   const launches = readLaunches(launched?.value, launched?.modifiedAt ?? now, isServer);
   const garbage: Record<string, string> = {};

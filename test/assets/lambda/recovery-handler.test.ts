@@ -48,6 +48,17 @@ const command = (given: unknown) => ({ source: "stingy-vpn", "detail-type": "Com
 
 type Written = { name: string; value: string };
 
+const LAST_LAUNCH = {
+  attempt: 6,
+  at: "2026-11-21T05:58:00.000Z",
+  outcome: "launched",
+  market: "spot",
+  by: "CreateFleet",
+  failures: 0,
+  refusals: 0,
+  target: "lt-1:3 ami-1",
+};
+
 describe("recovery-handler", () => {
   const aws = new FakeAws();
   let now: Date;
@@ -70,16 +81,7 @@ describe("recovery-handler", () => {
     store = {
       "/stingy-vpn/prod/instance-id": OLD,
       "/stingy-vpn/prod/desired-state": "running",
-      "/stingy-vpn/prod/launches": JSON.stringify({
-        attempt: 6,
-        at: "2026-11-21T05:58:00.000Z",
-        outcome: "launched",
-        market: "spot",
-        by: "CreateFleet",
-        failures: 0,
-        refusals: 0,
-        target: "lt-1:3 ami-1",
-      }),
+      "/stingy-vpn/prod/launches": JSON.stringify(LAST_LAUNCH),
       "/aws/service/image": "ami-1",
     };
     aws.reset({
@@ -887,16 +889,7 @@ describe("recovery-handler", () => {
         { name: "desired-state", value: "running" },
         {
           name: "launches",
-          value: JSON.stringify({
-            attempt: 6,
-            at: "2026-11-21T05:58:00.000Z",
-            outcome: "launched",
-            market: "spot",
-            by: "CreateFleet",
-            failures: 0,
-            refusals: 0,
-            target: "lt-1:3 ami-1",
-          }),
+          value: JSON.stringify(LAST_LAUNCH),
         },
       ]);
       expect(aws.inputs("CreateFleet")).to.have.length(1);
