@@ -15,7 +15,7 @@ export class MonitoringStack extends SiteStack {
     this.addAws();
     const { controller, ddnsUpdater, deadLetterQueue, interruptionRule } = props.recovery;
     const topic = new AlertTopic(this, "alerts", {
-      name: `${this.prefix}-alerts`,
+      name: this.names.alertTopic,
       account: new DataAwsCallerIdentity(this, "account").accountId,
       emails: this.site.monitoring.emails,
       protect: this.site.protect,

@@ -5,6 +5,7 @@ import { Fn, Token } from "cdktf";
 import type { Construct } from "constructs";
 import type { Bundles } from "../modules/lambda";
 import { NodeFunction } from "../modules/lambda";
+import type { RuleName } from "../modules/names";
 import { controllerPolicy, DeadLetterQueue, OperatingHours, Trigger, type TriggerProps } from "../modules/recovery";
 import { ownedParameter, parameterArn, STORE } from "../modules/store";
 import type { DnsStack } from "./dns-stack";
@@ -43,7 +44,7 @@ export class RecoveryStack extends SiteStack {
     const account = new DataAwsCallerIdentity(this, "account").accountId;
     const { storePrefix, protect } = this.site;
 
-    this.deadLetterQueue = new DeadLetterQueue(this, "dead-letters", { name: `${this.prefix}-dead-letters` });
+    this.deadLetterQueue = new DeadLetterQueue(this, "dead-letters", { name: this.names.deadLetterQueue });
     const desiredState = ownedParameter(this, "desired-state", {
       name: `${storePrefix}/${STORE.desiredState}`,
       description: "running or stopped; whoever pauses or resumes the site writes it",
@@ -99,10 +100,6 @@ export class RecoveryStack extends SiteStack {
     );
   }
 
-  private get pendingTickRule(): string {
-    return `${this.prefix}-pending-tick`;
-  }
-
   private createController(account: string): NodeFunction {
     const { network, server } = this.props;
     const { region, environment, storePrefix, functions } = this.site;
@@ -110,7 +107,7 @@ export class RecoveryStack extends SiteStack {
       this.site.server;
     return new NodeFunction(this, "recovery-handler", {
       ...CONTROLLER,
-      name: `${this.prefix}-recovery-handler`,
+      name: this.names.controller,
       description: "Keeps exactly one server serving",
       bundle: this.props.bundles["recovery-handler"],
       runtime: functions.runtime,
@@ -128,7 +125,7 @@ export class RecoveryStack extends SiteStack {
         ALLOCATION_ID: server.address?.allocationId ?? "",
         IMAGE_PARAMETER: server.imageParameter ?? "",
         DDNS_FUNCTION: this.ddnsUpdater?.functionName ?? "",
-        PENDING_TICK_RULE: this.pendingTickRule,
+        PENDING_TICK_RULE: this.names.rules["pending-tick"],
         ON_DEMAND_FALLBACK: onDemandFallback,
         SPOT_ATTEMPTS: String(spotAttempts),
         SPOT_MAX_PRICE: spotMaxPrice === undefined ? "" : String(spotMaxPrice),
@@ -147,7 +144,7 @@ export class RecoveryStack extends SiteStack {
         subnetIds: network.subnetIds,
         securityGroupId: network.securityGroupId,
         serverRoleArn: server.serverRoleArn,
-        pendingTickRule: this.pendingTickRule,
+        pendingTickRule: this.names.rules["pending-tick"],
         ...(server.imageParameter === undefined ? {} : { imageParameter: server.imageParameter }),
         ...(server.address ? { allocationId: server.address.allocationId } : {}),
         ...(this.ddnsUpdater ? { ddnsFunctionArn: this.ddnsUpdater.arn } : {}),
@@ -159,7 +156,7 @@ export class RecoveryStack extends SiteStack {
     const { region, environment, storePrefix } = this.site;
     return new NodeFunction(this, "ddns-updater", {
       ...DDNS_UPDATER,
-      name: `${this.prefix}-ddns-updater`,
+      name: this.names.ddnsUpdater,
       description: "Writes the server's addresses into its DNS records",
       bundle: this.props.bundles["ddns-updater"],
       runtime: this.site.functions.runtime,
@@ -198,10 +195,10 @@ export class RecoveryStack extends SiteStack {
 
   private createTriggers() {
     const tick = (detailType: string) => ({ source: "stingy-vpn", "detail-type": detailType });
-    const trigger = (id: string, props: Pick<TriggerProps, "description" | "when" | "input" | "switched">) =>
+    const trigger = (id: RuleName, props: Pick<TriggerProps, "description" | "when" | "input" | "switched">) =>
       new Trigger(this, id, {
         ...props,
-        name: `${this.prefix}-${id}`,
+        name: this.names.rules[id],
         functionName: this.controller.functionName,
         functionArn: this.controller.arn,
         deadLetterQueueArn: this.deadLetterQueue.arn,

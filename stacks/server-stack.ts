@@ -2,7 +2,7 @@ import { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-i
 import type { Construct } from "constructs";
 import { renderUserData } from "../modules/bootstrap";
 import { hostAddress } from "../modules/network";
-import { imageOf, ServerTemplate, StableAddress, SyncTrigger, serverPolicy } from "../modules/server";
+import { imageOf, PeerReport, ServerTemplate, StableAddress, SyncTrigger, serverPolicy } from "../modules/server";
 import { ownedParameter, STORE } from "../modules/store";
 import type { NetworkStack } from "./network-stack";
 import { SiteStack, type SiteStackProps } from "./site-stack";
@@ -79,6 +79,8 @@ export class ServerStack extends SiteStack {
       storePrefix,
       instanceName: template.instanceName,
     });
+
+    new PeerReport(this, "peers", { name: this.names.peersDocument });
 
     const instanceId = ownedParameter(this, "instance-id", {
       name: `${storePrefix}/${STORE.instanceId}`,

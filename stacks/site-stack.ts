@@ -3,6 +3,7 @@ import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { App, TerraformElement, TerraformOutput, TerraformStack } from "cdktf";
 import type { Construct, Node } from "constructs";
 import type { Config, Site } from "../modules/config";
+import { type Layer, type SiteNames, siteNames, siteTags, stackId } from "../modules/names";
 import { addBackend } from "./backend";
 
 export interface SiteStackProps {
@@ -18,25 +19,21 @@ const TERRAFORM_VERSION = ">= 1.10.0";
 /** What the stacks of a site have in common: their id, their state, their providers' settings, readable addresses. */
 export abstract class SiteStack extends TerraformStack {
   protected readonly site: Site;
+  protected readonly names: SiteNames;
   /** What every name of the site starts with. */
   protected readonly prefix: string;
   protected readonly tags: Readonly<Record<string, string>>;
   private readonly config: Config;
   private readonly addresses = new Map<string, string>();
 
-  protected constructor(scope: Construct, layer: string, { config, site, root }: SiteStackProps) {
-    const id = `${site.environment}-${site.name}-${layer}`;
+  protected constructor(scope: Construct, layer: Layer, { config, site, root }: SiteStackProps) {
+    const id = stackId(site, layer);
     super(scope, id);
     this.config = config;
     this.site = site;
-    this.prefix = `stingy-vpn-${site.environment}-${site.name}`;
-    this.tags = {
-      ...config.tags,
-      Project: "stingy-vpn",
-      Environment: site.environment,
-      Site: site.name,
-      ManagedBy: "terraform",
-    };
+    this.names = siteNames(site);
+    this.prefix = this.names.prefix;
+    this.tags = { ...config.tags, ...siteTags(site), ManagedBy: "terraform" };
     addBackend(this, {
       backend: config.backend,
       root,

@@ -1,0 +1,2 @@
+import type { Command } from "commander";
+export function addPlan(_program: Command): void {}

@@ -1,0 +1,6 @@
+#!/usr/bin/env node
+// The command as npm links it. TypeScript is read as it is, so that a clone needs no build.
+// It would stand above every answer; the supported versions of Node.js are package.json's affair.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
+require("tsx/cjs");
+require("./main.ts").run();

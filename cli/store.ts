@@ -1,0 +1,128 @@
+import type { Parameter, SSMClient } from "@aws-sdk/client-ssm";
+import { STORE } from "../modules/store/names";
+import type { Aws } from "./aws";
+import { CliError } from "./exit";
+
+export interface StoredParameter {
+  /** Below the site's store prefix: "peers/phone". */
+  readonly name: string;
+  readonly value: string;
+  readonly version: number;
+  readonly modifiedAt: Date;
+}
+
+/** SSM deletes and gives this many at once. */
+const AT_ONCE = 10;
+
+/** A site's parameters, by their names below the store prefix. */
+export class Store {
+  constructor(
+    private readonly aws: Aws,
+    readonly prefix: string,
+  ) {}
+
+  async get(name: string): Promise<StoredParameter | undefined> {
+    return (await this.getAll([name])).get(name);
+  }
+
+  async getAll(names: readonly string[]): Promise<Map<string, StoredParameter>> {
+    const { GetParametersCommand } = await import("@aws-sdk/client-ssm");
+    const ssm = await this.aws.ssm();
+    const found = await Promise.all(
+      chunks(names).map((some) =>
+        ssm.send(new GetParametersCommand({ Names: some.map((name) => this.path(name)), WithDecryption: true })),
+      ),
+    );
+    return new Map(
+      found
+        .flatMap(({ Parameters = [] }) => Parameters)
+        .map((parameter) => {
+          const stored = this.stored(parameter);
+          return [stored.name, stored];
+        }),
+    );
+  }
+
+  /** Every peer's parameter, by name. */
+  async peers(): Promise<StoredParameter[]> {
+    const { GetParametersByPathCommand } = await import("@aws-sdk/client-ssm");
+    const ssm: SSMClient = await this.aws.ssm();
+    const found: StoredParameter[] = [];
+    let NextToken: string | undefined;
+    do {
+      const page = await ssm.send(
+        new GetParametersByPathCommand({
+          Path: this.path(STORE.peers),
+          WithDecryption: true,
+          MaxResults: AT_ONCE,
+          ...(NextToken === undefined ? {} : { NextToken }),
+        }),
+      );
+      found.push(...(page.Parameters ?? []).map((parameter) => this.stored(parameter)));
+      NextToken = page.NextToken;
+    } while (NextToken !== undefined);
+    return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Stores what is not there yet. False where something is: that is left as it is. */
+  async create(name: string, value: string): Promise<boolean> {
+    try {
+      await this.put(name, value, false);
+      return true;
+    } catch (error) {
+      if (error instanceof Error && error.name === "ParameterAlreadyExists") return false;
+      throw error;
+    }
+  }
+
+  async replace(name: string, value: string): Promise<void> {
+    await this.put(name, value, true);
+  }
+
+  /** Removes these; says which had been there. */
+  async remove(names: readonly string[]): Promise<string[]> {
+    const { DeleteParametersCommand } = await import("@aws-sdk/client-ssm");
+    const ssm = await this.aws.ssm();
+    const gone: string[] = [];
+    for (const some of chunks(names)) {
+      const { DeletedParameters = [] } = await ssm.send(
+        new DeleteParametersCommand({ Names: some.map((name) => this.path(name)) }),
+      );
+      gone.push(...DeletedParameters.map((path) => this.nameOf(path)));
+    }
+    return gone;
+  }
+
+  private async put(name: string, value: string, overwrite: boolean): Promise<void> {
+    const { PutParameterCommand } = await import("@aws-sdk/client-ssm");
+    const ssm = await this.aws.ssm();
+    await ssm.send(
+      new PutParameterCommand({ Name: this.path(name), Value: value, Type: "SecureString", Overwrite: overwrite }),
+    );
+  }
+
+  private path(name: string): string {
+    return `${this.prefix}/${name}`;
+  }
+
+  private nameOf(path: string): string {
+    return path.slice(this.prefix.length + 1);
+  }
+
+  private stored({ Name = "", Value = "", Version = 0, LastModifiedDate }: Parameter): StoredParameter {
+    return { name: this.nameOf(Name), value: Value, version: Version, modifiedAt: LastModifiedDate ?? new Date(0) };
+  }
+}
+
+/** Whoever finds nothing of the site in the store most likely looks into the wrong account or region. */
+export function notDeployed(environment: string, site: string, aws: Aws, prefix: string): CliError {
+  return new CliError(`The site ${environment}-${site} is not deployed: ${aws.region} has nothing under ${prefix}.`, {
+    fix: "Run `npx cdktf deploy '*'`. If it is deployed, check AWS_PROFILE and the setting `region`: this may be another account or region.",
+  });
+}
+
+function chunks<T>(all: readonly T[]): T[][] {
+  return Array.from({ length: Math.ceil(all.length / AT_ONCE) }, (_, at) =>
+    all.slice(at * AT_ONCE, (at + 1) * AT_ONCE),
+  );
+}

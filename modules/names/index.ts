@@ -1,0 +1,55 @@
+/** What the parts of a site are called at AWS: the stacks name them so, the operator's command finds them by it. */
+export interface SiteNames {
+  /** What every name of the site starts with; the VPC, the security group, the launch template and the dashboard have only this. */
+  readonly prefix: string;
+  readonly controller: string;
+  readonly ddnsUpdater: string;
+  readonly deadLetterQueue: string;
+  readonly alertTopic: string;
+  /** Systems Manager's documents: what has the server read the store, and what has it report its peers. */
+  readonly syncDocument: string;
+  readonly peersDocument: string;
+  /** EventBridge's rules that wake the controller. */
+  readonly rules: Readonly<Record<RuleName, string>>;
+}
+
+export const RULES = ["interruption", "rebalance", "state-change", "ready", "tick", "pending-tick"] as const;
+export type RuleName = (typeof RULES)[number];
+
+export const LAYERS = ["network", "server", "dns", "recovery", "monitoring"] as const;
+export type Layer = (typeof LAYERS)[number];
+
+export interface NamedSite {
+  readonly environment: string;
+  readonly name: string;
+}
+
+export function siteNames({ environment, name }: NamedSite): SiteNames {
+  const prefix = `stingy-vpn-${environment}-${name}`;
+  return {
+    prefix,
+    controller: `${prefix}-recovery-handler`,
+    ddnsUpdater: `${prefix}-ddns-updater`,
+    deadLetterQueue: `${prefix}-dead-letters`,
+    alertTopic: `${prefix}-alerts`,
+    syncDocument: `${prefix}-sync`,
+    peersDocument: `${prefix}-peers`,
+    rules: Object.fromEntries(RULES.map((rule) => [rule, `${prefix}-${rule}`])) as Record<RuleName, string>,
+  };
+}
+
+export function stackId({ environment, name }: NamedSite, layer: Layer): string {
+  return `${environment}-${name}-${layer}`;
+}
+
+/** The tags of everything a site has. */
+export function siteTags({ environment, name }: NamedSite): Readonly<Record<string, string>> {
+  return { Project: "stingy-vpn", Environment: environment, Site: name };
+}
+
+export function logGroupOf(functionName: string): string {
+  return `/aws/lambda/${functionName}`;
+}
+
+/** A peer is named by the beginning of its public key where space is scarce: 60 bits, as unmistakable as the whole. */
+export const REPORTED_KEY_CHARACTERS = 10;

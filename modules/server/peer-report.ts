@@ -1,0 +1,43 @@
+import { SsmDocument } from "@cdktf/provider-aws/lib/ssm-document";
+import { Construct } from "constructs";
+import { REPORTED_KEY_CHARACTERS } from "../names";
+
+export interface PeerReportProps {
+  readonly name: string;
+}
+
+/** Systems Manager keeps 24,000 characters of what a command prints; these are less, and more devices than a small team has. */
+const MOST_PEERS = 400;
+const ANSWER_SECONDS = 30;
+
+/**
+ * What the operator's command has the server say of its peers: when each was last heard of, and what it sent and got.
+ * A document of its own, so that whoever may ask this needs no right to run anything else on the server.
+ */
+export class PeerReport extends Construct {
+  constructor(scope: Construct, id: string, { name }: PeerReportProps) {
+    super(scope, id);
+    new SsmDocument(this, "document", {
+      name,
+      documentType: "Command",
+      content: JSON.stringify({
+        schemaVersion: "2.2",
+        description: "Says when each peer was last heard of, and what it sent and got",
+        mainSteps: [
+          {
+            action: "aws:runShellScript",
+            name: "report",
+            inputs: {
+              timeoutSeconds: String(ANSWER_SECONDS),
+              // The dump has preshared keys: only what is named here leaves the server.
+              runCommand: [
+                "date +%s",
+                `wg show wg0 dump | awk -F '\\t' 'NR > 1 && $5 > 0 { print $5, substr($1, 1, ${REPORTED_KEY_CHARACTERS}), $6, $7 }' | sort -rn | head -n ${MOST_PEERS}`,
+              ],
+            },
+          },
+        ],
+      }),
+    });
+  }
+}
