@@ -1,6 +1,15 @@
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
-import { REFERENCE_FILE, referenceText, SCHEMA_FILE, schemaText } from "../scripts/generated";
+import type { Command } from "commander";
+import { createProgram } from "../cli/program";
+import {
+  CLI_FILE,
+  cliReferenceText,
+  REFERENCE_FILE,
+  referenceText,
+  SCHEMA_FILE,
+  schemaText,
+} from "../scripts/generated";
 
 describe("generated files", () => {
   it("stingy.schema.json is current (npm run schema)", () => {
@@ -9,6 +18,24 @@ describe("generated files", () => {
 
   it("docs/configuration.md is current (npm run docs)", () => {
     expect(readFileSync(REFERENCE_FILE, "utf8")).to.equal(referenceText());
+  });
+
+  it("docs/cli.md is current (npm run docs)", () => {
+    expect(readFileSync(CLI_FILE, "utf8")).to.equal(cliReferenceText());
+  });
+
+  it("docs/cli.md has every command, with its options and examples", () => {
+    const reference = cliReferenceText();
+    const leaves = (command: Command, at: string): void => {
+      const name = `${at}${command.name()}`;
+      for (const sub of command.commands) leaves(sub, `${name} `);
+      if (command.commands.length > 0) return;
+      const section = reference.split(`## ${name}\n`)[1]?.split("\n## ")[0] ?? "";
+      for (const { long } of command.options) expect(section, name).to.include(long);
+      expect(section, name).to.match(/^Examples:\n( {2}(npx )?stingy .*)+/m);
+      expect(section, name).to.not.include("undefined");
+    };
+    leaves(createProgram(), "");
   });
 
   it("the reference has a row for every setting", () => {

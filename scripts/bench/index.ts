@@ -9,6 +9,7 @@ import { stringify } from "yaml";
 import { sizes as fileSizes, renderUserData, serverBootstrap } from "../../modules/bootstrap";
 import { USER_DATA } from "../../test/support/golden";
 import { benchBundles } from "./bundles";
+import { benchCli } from "./cli";
 import { benchController } from "./controller";
 import { benchServer } from "./server";
 import { type Figure, figure } from "./statistics";
@@ -122,6 +123,7 @@ async function main(): Promise<void> {
       ...sizes(),
       ...benchBundles(runs),
       ...(await benchController(runs)),
+      ...(await benchCli(runs)),
       ...(process.getuid?.() === 0 ? await benchServer(5) : []),
     ];
     if (process.getuid?.() !== 0) console.log("The server's own figures are left out: they need root.");
