@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { DAYS } from "../../assets/lambda/recovery-handler/maintenance";
 import { isPrivate, parseRange, rangesOverlap } from "../network/planner";
+import { GROUPS } from "../wireguard/peer";
 import { cronProblem } from "./cron";
 import * as defaults from "./defaults";
 import { INSTANCE_TYPE_PATTERN } from "./instance-types";
@@ -103,8 +104,6 @@ const tunnelSettings = z
     }),
   })
   .prefault({});
-
-const GROUPS = ["full", "internet", "isolated"] as const;
 
 const accessSettings = z
   .strictObject({
