@@ -53,7 +53,7 @@ export async function table(head: readonly string[], rows: readonly (readonly st
           : [[side, ""]],
     ),
   );
-  const made = new Table({ chars: nothing, style: { "padding-left": 0, "padding-right": 0 } });
+  const made = new Table({ chars: nothing, style: { "padding-left": 0, "padding-right": 0, border: [], head: [] } });
   made.push(
     head.map((title) => pc.dim(title.toUpperCase())),
     ...rows.map((row) => [...row]),
