@@ -25,6 +25,8 @@ export interface LiveAddress {
   readonly publicIp: string;
   /** The instance that has it now. */
   readonly instanceId: string | undefined;
+  /** What it is on, also where that is no instance. */
+  readonly networkInterfaceId?: string | undefined;
 }
 
 /** The site's instances that have not ended. */
@@ -55,8 +57,13 @@ export async function siteAddress(aws: Aws, site: Site): Promise<LiveAddress | u
   );
   const [address] = Addresses;
   if (!address) return undefined;
-  const { AllocationId = "", PublicIp = "", InstanceId } = address;
-  return { allocationId: AllocationId, publicIp: PublicIp, instanceId: InstanceId || undefined };
+  const { AllocationId = "", PublicIp = "", InstanceId, NetworkInterfaceId } = address;
+  return {
+    allocationId: AllocationId,
+    publicIp: PublicIp,
+    instanceId: InstanceId || undefined,
+    networkInterfaceId: NetworkInterfaceId || undefined,
+  };
 }
 
 export function tagFilters(site: Site): { Name: string; Values: string[] }[] {
