@@ -1,3 +1,4 @@
+import { generatePrivateKey } from "../../modules/wireguard";
 import { Emulator } from "../../test/cli/support/emulator";
 import { cleanUp, folderWith, stingy } from "../../test/cli/support/stingy";
 import { type Figure, figure } from "./statistics";
@@ -13,6 +14,7 @@ export async function benchCli(runs: number): Promise<Figure[]> {
   try {
     await emulator.reset();
     await emulator.deploySite();
+    await emulator.put("wireguard-private-key", generatePrivateKey(), "SecureString");
     const STINGY_CONFIG = `${folderWith({ "stingy.yaml": CONFIGURATION })}/stingy.yaml`;
     const env = { ...emulator.env, STINGY_CONFIG };
     const measure = async (name: string, target: number, count: number, args: (run: number) => string[]) => {
