@@ -77,7 +77,7 @@ export function explainAwsError(error: unknown, region: string): unknown {
   if (DENIED.has(name)) {
     return explain(
       `AWS refuses this to your role: ${oneLine(message)}`,
-      "Add the permission it names to your role; docs/cli.md lists what an operator needs.",
+      "Add the permission it names to your role; docs/operator-policy.md has what an operator needs.",
     );
   }
   if (THROTTLED.has(name)) {

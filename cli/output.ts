@@ -1,6 +1,8 @@
-import pc from "picocolors";
+import picocolors, { createColors } from "picocolors";
 
-/** picocolors decides by NO_COLOR, FORCE_COLOR, TERM and whether standard output is a terminal. */
+const { CI, FORCE_COLOR } = process.env;
+/** picocolors decides by NO_COLOR, FORCE_COLOR, TERM and whether standard output is a terminal, but colours any pipe where CI is set. */
+const pc = CI && !FORCE_COLOR && !process.stdout.isTTY ? createColors(false) : picocolors;
 export const colors = pc;
 
 export type Tone = "good" | "warn" | "bad" | "dim" | "strong";
@@ -72,9 +74,16 @@ export async function progress<T>(label: string, work: (say: (text: string) => v
   let spinner: { text: string; stop(): unknown } | undefined;
   const timer = setTimeout(async () => {
     const { default: make } = await import("yocto-spinner");
-    if (!timerDone) spinner = make({ text, stream: process.stderr }).start();
+    // Its own handler would end the process in the middle of what must not be interrupted.
+    if (!timerDone) spinner = make({ text, stream: process.stderr, handleSignals: false }).start();
   }, 1_000);
   let timerDone = false;
+  const leave = (signal: NodeJS.Signals) => {
+    if (process.listenerCount(signal) > 0) return;
+    spinner?.stop();
+    process.kill(process.pid, signal);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.prependOnceListener(signal, leave);
   try {
     return await work((said) => {
       text = said;
@@ -83,6 +92,7 @@ export async function progress<T>(label: string, work: (say: (text: string) => v
   } finally {
     timerDone = true;
     clearTimeout(timer);
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.removeListener(signal, leave);
     spinner?.stop();
   }
 }

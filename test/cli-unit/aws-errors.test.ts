@@ -60,7 +60,7 @@ describe("what AWS throws", () => {
       "what the role may not do",
       thrown("AccessDeniedException", "User: x is not authorized to perform:\n ssm:GetParameters", ANSWERED),
       "AWS refuses this to your role: User: x is not authorized to perform: ssm:GetParameters",
-      /docs\/cli\.md/,
+      /docs\/operator-policy\.md/,
     ],
     [
       "throttling, with the attempts that were made",

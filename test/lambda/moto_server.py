@@ -2,7 +2,10 @@
 
 What a test wants of it is said through AWS's own calls, so that `/moto-api/reset` forgets it too:
 - a subnet's tag `refuses-spot` or `refuses-on-demand` is the code with which launches in it are refused;
-- the parameter `/emulator/clock` is how many seconds its clock is ahead.
+- the parameter `/emulator/clock` is how many seconds its clock is ahead;
+- the parameter `/emulator/quota/CODE` is the limit with that code;
+- the parameter `/emulator/answer/DOCUMENT` is what a server prints that is told to run the document;
+- the parameter `/emulator/status/DOCUMENT` is how far it is with that.
 """
 
 import sys
@@ -20,14 +23,19 @@ from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import instances as instance_models
 from moto.ec2.models.fleets import Fleet
 from moto.ec2.models.instances import Instance
+from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.responses.fleets import Fleets
 from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.utils import random_fleet_id
 from moto.server import main
+from moto.servicequotas.models import ServiceQuotasBackend
 from moto.ssm import models as parameter_models
 from moto.ssm.models import ssm_backends
 
 CLOCK = "/emulator/clock"
+QUOTA = "/emulator/quota/"
+ANSWER = "/emulator/answer/"
+STATUS = "/emulator/status/"
 RESOLVED_AT_LAUNCH = "resolve:ssm:"
 
 
@@ -165,6 +173,56 @@ def addresses_are_freed():
     Instance.terminate = end
 
 
+def ec2_has_quotas():
+    """Only VPC's are known: a new account has 5 vCPUs of each kind and 5 Elastic IPs."""
+    ask = ServiceQuotasBackend.get_service_quota
+    new_account = {"L-34B43A08": 5.0, "L-1216C47A": 5.0, "L-0263D0A3": 5.0}
+
+    def get_service_quota(self, service_code, quota_code):
+        stored = ssm_backends[self.account_id][self.region_name]._parameters.get(f"{QUOTA}{quota_code}")
+        value = float(stored[-1].value) if stored else new_account.get(quota_code)
+        if value is None:
+            return ask(self, service_code, quota_code)
+        return {"ServiceCode": service_code, "QuotaCode": quota_code, "Value": value}
+
+    ServiceQuotasBackend.get_service_quota = get_service_quota
+
+
+def commands_print():
+    """A command that a server is told to run succeeds at once and prints nothing."""
+    respond = parameter_models.Command.invocation_response
+
+    def invocation_response(self, *args):
+        stored = ssm_backends[self.account_id][self.backend_region]._parameters.get(f"{ANSWER}{self.document_name}")
+        return respond(self, *args) | ({"StandardOutputContent": stored[-1].value} if stored else {})
+
+    parameter_models.Command.invocation_response = invocation_response
+
+
+def commands_may_fail():
+    """Every command is a success at once."""
+    answer = parameter_models.Command.get_invocation
+
+    def get_invocation(self, *args):
+        stored = ssm_backends[self.account_id][self.backend_region]._parameters.get(f"{STATUS}{self.document_name}")
+        return answer(self, *args) | ({"Status": stored[-1].value} if stored else {})
+
+    parameter_models.Command.get_invocation = get_invocation
+
+
+def templates_leave_their_own_tags_out():
+    """The tags of a launch template itself are kept as if its instances had them: every later plan finds a difference."""
+    create = LaunchTemplate.create_version
+
+    def create_version(self, data, description):
+        tagged = data.get("TagSpecifications")
+        if tagged:
+            data["TagSpecifications"] = [tags for tags in tagged if tags["ResourceType"] != "launch-template"]
+        return create(self, data, description)
+
+    LaunchTemplate.create_version = create_version
+
+
 for close_gap in (
     functions_answer_without_docker,
     the_clock_can_be_set,
@@ -173,6 +231,10 @@ for close_gap in (
     machines_run_out,
     launches_are_idempotent,
     addresses_are_freed,
+    templates_leave_their_own_tags_out,
+    ec2_has_quotas,
+    commands_print,
+    commands_may_fail,
 ):
     close_gap()
 
