@@ -21,18 +21,35 @@ const ENDED = new Set([
 /** Has the server run one of the site's own documents, and waits for its answer. */
 export async function runDocument(
   aws: Aws,
-  { document, instanceId, waitMs }: { readonly document: string; readonly instanceId: string; readonly waitMs: number },
+  {
+    document,
+    instanceId,
+    waitMs,
+    parameters,
+  }: {
+    readonly document: string;
+    readonly instanceId: string;
+    readonly waitMs: number;
+    readonly parameters?: Readonly<Record<string, string[]>>;
+  },
 ): Promise<DocumentRun> {
   const { GetCommandInvocationCommand, SendCommandCommand } = await import("@aws-sdk/client-ssm");
   const ssm = await aws.ssm();
-  const { Command } = await ssm.send(new SendCommandCommand({ DocumentName: document, InstanceIds: [instanceId] }));
+  const { Command } = await ssm.send(
+    new SendCommandCommand({
+      DocumentName: document,
+      InstanceIds: [instanceId],
+      ...(parameters === undefined ? {} : { Parameters: parameters }),
+    }),
+  );
   const CommandId = Command?.CommandId ?? "";
   for (const end = Date.now() + waitMs; ; await sleep(POLL_MS)) {
     const { Status = "Pending", StandardOutputContent = "" } = await ssm
       .send(new GetCommandInvocationCommand({ CommandId, InstanceId: instanceId }))
       .catch((error) => {
         // It takes a moment until the command that was just sent is known.
-        if (error instanceof Error && error.name === "InvocationDoesNotExist") return { Status: "Pending" as const, StandardOutputContent: "" };
+        if (error instanceof Error && error.name === "InvocationDoesNotExist")
+          return { Status: "Pending" as const, StandardOutputContent: "" };
         throw error;
       });
     if (ENDED.has(Status)) return { status: Status, output: StandardOutputContent };

@@ -1,8 +1,16 @@
 import { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-identity";
 import type { Construct } from "constructs";
 import { renderUserData } from "../modules/bootstrap";
-import { hostAddress } from "../modules/network";
-import { imageOf, PeerReport, ServerTemplate, StableAddress, SyncTrigger, serverPolicy } from "../modules/server";
+import {
+  imageOf,
+  JournalReport,
+  PeerReport,
+  ServerTemplate,
+  StableAddress,
+  SyncTrigger,
+  serverPolicy,
+} from "../modules/server";
+import { bootstrapOptions } from "../modules/server/bootstrap-options";
 import { ownedParameter, STORE } from "../modules/store";
 import type { NetworkStack } from "./network-stack";
 import { SiteStack, type SiteStackProps } from "./site-stack";
@@ -28,7 +36,7 @@ export class ServerStack extends SiteStack {
   constructor(scope: Construct, props: ServerStackProps) {
     super(scope, "server", props);
     this.addAws();
-    const { region, environment, storePrefix, network, tunnel, access, server, monitoring, protect } = this.site;
+    const { region, environment, storePrefix, tunnel, server, protect } = this.site;
     const site = this.site.name;
     const account = new DataAwsCallerIdentity(this, "account").accountId;
     const image = imageOf(server.image, server.architecture, server.distribution);
@@ -49,19 +57,7 @@ export class ServerStack extends SiteStack {
         storePrefix,
         elasticIp: this.address !== undefined,
       }),
-      userData: renderUserData({
-        distribution: server.distribution,
-        environment,
-        site,
-        storePrefix,
-        tunnelIpv4: hostAddress(tunnel.ipv4, 1),
-        ...(tunnel.ipv6 === undefined ? {} : { tunnelIpv6: hostAddress(tunnel.ipv6, 1) }),
-        listenPort: tunnel.listenPort,
-        address: this.address ? ADDRESS_MARKER : "",
-        ...access,
-        adminCidrs: network.adminCidrs,
-        cloudwatchAgent: monitoring.agent,
-      }),
+      userData: renderUserData(bootstrapOptions(this.site, this.address ? ADDRESS_MARKER : "")),
       ...(this.address ? { userDataReferences: { [ADDRESS_MARKER]: this.address.publicIp } } : {}),
       tags: this.tags,
     });
@@ -81,6 +77,7 @@ export class ServerStack extends SiteStack {
     });
 
     new PeerReport(this, "peers", { name: this.names.peersDocument });
+    new JournalReport(this, "journal", { name: this.names.journalDocument });
 
     const instanceId = ownedParameter(this, "instance-id", {
       name: `${storePrefix}/${STORE.instanceId}`,

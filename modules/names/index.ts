@@ -6,9 +6,10 @@ export interface SiteNames {
   readonly ddnsUpdater: string;
   readonly deadLetterQueue: string;
   readonly alertTopic: string;
-  /** Systems Manager's documents: what has the server read the store, and what has it report its peers. */
+  /** Systems Manager's documents: what has the server read the store, report its peers, and give its journal. */
   readonly syncDocument: string;
   readonly peersDocument: string;
+  readonly journalDocument: string;
   /** EventBridge's rules that wake the controller. */
   readonly rules: Readonly<Record<RuleName, string>>;
 }
@@ -34,6 +35,7 @@ export function siteNames({ environment, name }: NamedSite): SiteNames {
     alertTopic: `${prefix}-alerts`,
     syncDocument: `${prefix}-sync`,
     peersDocument: `${prefix}-peers`,
+    journalDocument: `${prefix}-journal`,
     rules: Object.fromEntries(RULES.map((rule) => [rule, `${prefix}-${rule}`])) as Record<RuleName, string>,
   };
 }
@@ -53,3 +55,6 @@ export function logGroupOf(functionName: string): string {
 
 /** A peer is named by the beginning of its public key where space is scarce: 60 bits, as unmistakable as the whole. */
 export const REPORTED_KEY_CHARACTERS = 10;
+
+/** What the server gives of its journal at once. Compressed, they are well below the 24,000 characters that Systems Manager keeps of an answer. */
+export const JOURNAL_LINES = 400;

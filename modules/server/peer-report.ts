@@ -1,6 +1,6 @@
-import { SsmDocument } from "@cdktf/provider-aws/lib/ssm-document";
 import { Construct } from "constructs";
 import { REPORTED_KEY_CHARACTERS } from "../names";
+import { commandDocument } from "./command-document";
 
 export interface PeerReportProps {
   readonly name: string;
@@ -10,34 +10,20 @@ export interface PeerReportProps {
 const MOST_PEERS = 400;
 const ANSWER_SECONDS = 30;
 
-/**
- * What the operator's command has the server say of its peers: when each was last heard of, and what it sent and got.
- * A document of its own, so that whoever may ask this needs no right to run anything else on the server.
- */
+/** Has the server say of its peers when each was last heard of, and what it sent and got, for the operator's command. */
 export class PeerReport extends Construct {
   constructor(scope: Construct, id: string, { name }: PeerReportProps) {
     super(scope, id);
-    new SsmDocument(this, "document", {
+    commandDocument(this, "document", {
       name,
-      documentType: "Command",
-      content: JSON.stringify({
-        schemaVersion: "2.2",
-        description: "Says when each peer was last heard of, and what it sent and got",
-        mainSteps: [
-          {
-            action: "aws:runShellScript",
-            name: "report",
-            inputs: {
-              timeoutSeconds: String(ANSWER_SECONDS),
-              // The dump has preshared keys: only what is named here leaves the server.
-              runCommand: [
-                "date +%s",
-                `wg show wg0 dump | awk -F '\\t' 'NR > 1 && $5 > 0 { print $5, substr($1, 1, ${REPORTED_KEY_CHARACTERS}), $6, $7 }' | sort -rn | head -n ${MOST_PEERS}`,
-              ],
-            },
-          },
-        ],
-      }),
+      description: "Says when each peer was last heard of, and what it sent and got",
+      step: "report",
+      timeoutSeconds: ANSWER_SECONDS,
+      // The dump has preshared keys: only what is named here leaves the server.
+      commands: [
+        "date +%s",
+        `wg show wg0 dump | awk -F '\\t' 'NR > 1 && $5 > 0 { print $5, substr($1, 1, ${REPORTED_KEY_CHARACTERS}), $6, $7 }' | sort -rn | head -n ${MOST_PEERS}`,
+      ],
     });
   }
 }

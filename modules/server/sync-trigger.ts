@@ -1,9 +1,9 @@
 import { CloudwatchEventRule } from "@cdktf/provider-aws/lib/cloudwatch-event-rule";
 import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-target";
-import { SsmDocument } from "@cdktf/provider-aws/lib/ssm-document";
 import { Construct } from "constructs";
 import { ServiceRole, stringEquals } from "../iam";
 import { STORE } from "../store";
+import { commandDocument } from "./command-document";
 
 export interface SyncTriggerProps {
   readonly name: string;
@@ -41,27 +41,16 @@ export class SyncTrigger extends Construct {
   constructor(scope: Construct, id: string, props: SyncTriggerProps) {
     super(scope, id);
     const { name, region, account } = props;
-    const document = new SsmDocument(this, "document", {
+    const document = commandDocument(this, "document", {
       name: `${name}-sync`,
-      documentType: "Command",
-      content: JSON.stringify({
-        schemaVersion: "2.2",
-        description: "Reads keys and peers from the store and applies them",
-        mainSteps: [
-          {
-            action: "aws:runShellScript",
-            name: "sync",
-            inputs: {
-              timeoutSeconds: String(TIMER_SECONDS),
-              // What runs now may have read the store before the change: wait for it, then read again.
-              runCommand: [
-                'if [ "$(systemctl is-active stingy-sync.service)" = activating ]; then systemctl start stingy-sync.service; fi',
-                "systemctl start stingy-sync.service",
-              ],
-            },
-          },
-        ],
-      }),
+      description: "Reads keys and peers from the store and applies them",
+      step: "sync",
+      timeoutSeconds: TIMER_SECONDS,
+      // What runs now may have read the store before the change: wait for it, then read again.
+      commands: [
+        'if [ "$(systemctl is-active stingy-sync.service)" = activating ]; then systemctl start stingy-sync.service; fi',
+        "systemctl start stingy-sync.service",
+      ],
     });
     const rule = new CloudwatchEventRule(this, "rule", {
       name: `${name}-sync`,

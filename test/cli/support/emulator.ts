@@ -206,7 +206,7 @@ export class Emulator {
         Threshold: 0,
       }),
     );
-    for (const Name of [names.syncDocument, names.peersDocument]) {
+    for (const Name of [names.syncDocument, names.peersDocument, names.journalDocument]) {
       await this.ssm.send(
         new CreateDocumentCommand({
           Name,

@@ -1,3 +1,6 @@
+// Said once in each process that uses the SDK on Node.js 20; the supported versions are package.json's affair.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
+
 import { Emulator } from "./emulator";
 import { cleanUp } from "./stingy";
 
