@@ -1,5 +1,5 @@
 import { structuredPatch } from "diff";
-import { at, type Mask, SENSITIVE, UNKNOWN, withoutHidden } from "./hidden";
+import { at, hiddenByName, type Mask, SENSITIVE, UNKNOWN, withoutHidden } from "./hidden";
 import type { Json, Marks, ResourceChange } from "./terraform-plan";
 import { decodeUserData, filesOf } from "./user-data";
 
@@ -39,17 +39,19 @@ export function differences({ change }: ResourceChange, mask: Mask): Differences
   const forced = new Set((change.replace_paths ?? []).map(([first]) => String(first)));
 
   const value = (path: string, before: Json, after: Json, same: boolean) => {
-    const shown = (side: Json) => (side === undefined ? {} : shorten(mask.text(side === null ? "null" : oneLine(side))));
+    const shown = (side: Json) =>
+      side === undefined ? {} : shorten(mask.text(side === null ? "null" : oneLine(side)));
     const [was, is] = [shown(before), shown(after)];
     values.push({
       path: mask.text(path),
       ...(typeof was === "string" ? { before: was } : {}),
-      ...(typeof is === "string" ? { after: is === was && !same ? `${is}, ${HIDDEN_ONLY}` : is } : {}),
+      ...(typeof is === "string" ? { after: is === was && !same ? `${is}, another` : is } : {}),
     });
   };
 
   const walk = (path: string, key: string, before: Json, after: Json, marks: Sides): void => {
-    const [was, is] = [withoutHidden(before, marks.before, undefined), withoutHidden(after, marks.after, marks.unknown)];
+    const was = hiddenByName(key, before) ?? withoutHidden(before, marks.before, undefined);
+    const is = hiddenByName(key, after) ?? withoutHidden(after, marks.after, marks.unknown);
     if (equal(before, after) && equal(was, is)) return;
     if (isEmpty(was) && isEmpty(is)) return;
     if (USER_DATA.test(key) && typeof was !== "object" && typeof is !== "object") {
@@ -66,11 +68,17 @@ export function differences({ change }: ResourceChange, mask: Mask): Differences
         const keys = new Set([...Object.keys(was ?? {}), ...Object.keys(is ?? {})]);
         for (const inner of keys) {
           const list = Array.isArray(was ?? is);
-          walk(list ? `${path}[${inner}]` : path === "" ? inner : `${path}.${inner}`, inner, before?.[inner], after?.[inner], {
-            before: at(marks.before, inner),
-            after: at(marks.after, inner),
-            unknown: at(marks.unknown, inner),
-          });
+          walk(
+            list ? `${path}[${inner}]` : path === "" ? inner : `${path}.${inner}`,
+            inner,
+            before?.[inner],
+            after?.[inner],
+            {
+              before: at(marks.before, inner),
+              after: at(marks.after, inner),
+              unknown: at(marks.unknown, inner),
+            },
+          );
         }
         return;
       }
@@ -81,8 +89,8 @@ export function differences({ change }: ResourceChange, mask: Mask): Differences
         return;
       }
     }
-    // A resource made anew gets new ids: nobody has to read them all.
-    if (is === UNKNOWN && created && !forced.has(path)) return;
+    // A resource made anew gets new ids, and AWS's defaults where nothing is said: nobody has to read them all.
+    if ((is === UNKNOWN || is === null) && created && !forced.has(path)) return;
     value(path, was, is, equal(was, is) && equal(before, after));
   };
 
@@ -139,7 +147,9 @@ function asLines(side: Json): string | undefined {
 
 /** AWS gives nothing in many forms, and Terraform takes them for one. */
 export function isEmpty(side: Json): boolean {
-  return side === undefined || side === null || side === "" || (typeof side === "object" && Object.keys(side).length === 0);
+  return (
+    side === undefined || side === null || side === "" || (typeof side === "object" && Object.keys(side).length === 0)
+  );
 }
 
 const isTree = (side: Json) => typeof side === "object" && side !== null;

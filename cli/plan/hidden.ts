@@ -7,7 +7,8 @@ export const MASKED = "(hidden: looks like a secret)";
 /** A shorter text is a word such as "initial" that would be hidden in other places too. */
 const SHORTEST_SECRET = 8;
 
-const SECRET_NAME = /(?:^|[^a-z])(?:token|secret|password|passwd|private_?key|preshared_?key|psk|api_?key|secret_?access_?key)$/i;
+const SECRET_NAME =
+  /(?:^|[^a-z])(?:token|secret|password|passwd|private_?key|preshared_?key|psk|api_?key|secret_?access_?key)$/i;
 
 const mixed = (text: string) => /[a-z]/.test(text) && /[A-Z]/.test(text) && /\d/.test(text);
 
@@ -32,7 +33,7 @@ const LOOKS: readonly { readonly pattern: RegExp; readonly when?: (text: string)
 
 /** `PrivateKey = …`, `"token": "…"`: a secret by its name. A variable or a path after the name is none. */
 const ASSIGNED =
-  /((?<![A-Za-z])(?:private_?key|preshared_?key|password|passwd|secret|secret_?access_?key|api_?token|token|api_?key)\\?["']?\s*[=:]\s*\\?["']?)([^\s"'\\$(<>{}[\],;/|&][^\s"'\\,;]{5,})/gi;
+  /((?<![A-Za-z])(?:private_?key|preshared_?key|password|passwd|secret|secret_?access_?key|api_?token|token|api_?key)\\?["']?\s*[=:]\s*\\?["']?)([^\s"'\\$(<>{}[\],;/|&.][^\s"'\\,;]{5,})/gi;
 const CREDENTIALS_IN_URL = /(:\/\/)[^\s/"'@:]*:[^\s/"'@]+@/g;
 
 /** Hides in any text what looks like a secret. */
@@ -58,7 +59,9 @@ export class Mask {
       collect(change.before, change.before_sensitive, secrets);
       collect(change.after, change.after_sensitive, secrets);
     }
-    const known = [...secrets].sort((a, b) => b.length - a.length).map((text) => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
+    const known = [...secrets]
+      .sort((a, b) => b.length - a.length)
+      .map((text) => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
     if (known.length > 0) this.known = new RegExp(known.join("|"), "g");
   }
 
@@ -89,21 +92,29 @@ export function withoutHidden(value: Json, sensitive: Marks, unknown: Marks): Js
   if (unknown === true) return UNKNOWN;
   if (Array.isArray(value) || Array.isArray(unknown)) {
     const length = Math.max(value?.length ?? 0, Array.isArray(unknown) ? unknown.length : 0);
-    return Array.from({ length }, (_, index) => withoutHidden(value?.[index], at(sensitive, index), at(unknown, index)));
+    return Array.from({ length }, (_, index) =>
+      withoutHidden(value?.[index], at(sensitive, index), at(unknown, index)),
+    );
   }
   if ((value === null || value === undefined) && !hasTrue(unknown)) return value;
   if (typeof value === "object" || (unknown !== null && typeof unknown === "object")) {
-    const keys = new Set([...Object.keys(value ?? {}), ...Object.keys(unknown ?? {}).filter((key) => hasTrue(at(unknown, key)))]);
+    const keys = new Set([
+      ...Object.keys(value ?? {}),
+      ...Object.keys(unknown ?? {}).filter((key) => hasTrue(at(unknown, key))),
+    ]);
     return Object.fromEntries(
       [...keys].map((key) => [
         key,
-        SECRET_NAME.test(key) && typeof value?.[key] === "string" && !isPath(value[key])
-          ? value[key] === "" ? "" : SENSITIVE
-          : withoutHidden(value?.[key], at(sensitive, key), at(unknown, key)),
+        hiddenByName(key, value?.[key]) ?? withoutHidden(value?.[key], at(sensitive, key), at(unknown, key)),
       ]),
     );
   }
   return value;
+}
+
+/** What stands for a value whose attribute is called a secret; undefined where it may be shown. */
+export function hiddenByName(name: string, value: Json): string | undefined {
+  return SECRET_NAME.test(name) && typeof value === "string" && value !== "" && !isPath(value) ? SENSITIVE : undefined;
 }
 
 /** The name of a secret in the store is none. */

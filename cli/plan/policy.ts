@@ -47,16 +47,15 @@ export function policyOfStatements(statements: readonly Json[]): Json {
       ...(nothing(statement.not_actions) ? {} : { NotAction: statement.not_actions }),
       ...(nothing(statement.resources) ? {} : { Resource: statement.resources }),
       ...(nothing(statement.not_resources) ? {} : { NotResource: statement.not_resources }),
-      ...(nothing(statement.condition)
-        ? {}
-        : {
-            Condition: statement.condition.reduce(
-              (all: Json, { test, variable, values }: Json) => ({ ...all, [test]: { ...all[test], [variable]: values } }),
-              {},
-            ),
-          }),
+      ...(nothing(statement.condition) ? {} : { Condition: conditionOf(statement.condition) }),
     })),
   };
+}
+
+function conditionOf(blocks: readonly Json[]): Json {
+  const tests = Object.fromEntries(blocks.map(({ test }) => [test, {} as Json]));
+  for (const { test, variable, values } of blocks) tests[test][variable] = values;
+  return tests;
 }
 
 const nothing = (list: unknown) => list === undefined || list === null || (Array.isArray(list) && list.length === 0);
@@ -79,13 +78,17 @@ function grantsOf(policy: Json): Grant[] {
   return asList(policy?.Statement).flatMap((statement: Json) => {
     const common = {
       effect: String(statement.Effect ?? "Allow"),
-      principal: principalOf(statement),
       condition: statement.Condition === undefined ? "" : conditionText(statement.Condition),
     };
     const actions = [...texts(statement.Action), ...texts(statement.NotAction).map((one) => `everything but ${one}`)];
-    const resources = [...texts(statement.Resource), ...texts(statement.NotResource).map((one) => `everything but ${one}`)];
-    return actions.flatMap((action) =>
-      (resources.length > 0 ? resources : [""]).map((resource) => ({ ...common, action, resource })),
+    const resources = [
+      ...texts(statement.Resource),
+      ...texts(statement.NotResource).map((one) => `everything but ${one}`),
+    ];
+    return principalsOf(statement).flatMap((principal) =>
+      actions.flatMap((action) =>
+        (resources.length > 0 ? resources : [""]).map((resource) => ({ ...common, principal, action, resource })),
+      ),
     );
   });
 }
@@ -97,7 +100,8 @@ function grouped(grants: readonly Grant[]): Grants[] {
   }));
   return group(byResource, ({ action: _, resource: __, ...rest }) => rest)
     .map((same) => {
-      const [{ effect, principal, condition, actions } = { effect: "", principal: "", condition: "", actions: [] }] = same;
+      const [{ effect, principal, condition, actions } = { effect: "", principal: "", condition: "", actions: [] }] =
+        same;
       return { effect, principal, condition, actions, resources: unique(same.map(({ resource }) => resource)) };
     })
     .sort((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b)));
@@ -113,20 +117,23 @@ function group<T>(all: readonly T[], key: (one: T) => object): T[][] {
 }
 
 const unique = (all: readonly string[]) => [...new Set(all)].sort();
-const asList = (value: Json): Json[] => (value === undefined || value === null ? [] : Array.isArray(value) ? value : [value]);
+const asList = (value: Json): Json[] =>
+  value === undefined || value === null ? [] : Array.isArray(value) ? value : [value];
 const texts = (value: Json): string[] => asList(value).map(String);
 
-function principalOf({ Principal, NotPrincipal }: Json): string {
-  if (NotPrincipal !== undefined) return `everybody but ${JSON.stringify(NotPrincipal)}`;
-  if (Principal === undefined) return "";
-  if (typeof Principal === "string") return Principal;
-  return unique(Object.values(Principal).flatMap(texts)).join(", ");
+/** An empty text where the statement, as a role's own, names nobody. */
+function principalsOf({ Principal, NotPrincipal }: Json): string[] {
+  if (NotPrincipal !== undefined) return [`everybody but ${JSON.stringify(NotPrincipal)}`];
+  if (Principal === undefined) return [""];
+  return typeof Principal === "string" ? [Principal] : unique(Object.values(Principal).flatMap(texts));
 }
 
 function conditionText(condition: Json): string {
   return Object.entries(condition)
     .flatMap(([test, variables]) =>
-      Object.entries(variables as object).map(([name, values]) => `${name} ${test} ${unique(texts(values)).join(" or ")}`),
+      Object.entries(variables as object).map(
+        ([name, values]) => `${name} ${test} ${unique(texts(values)).join(" or ")}`,
+      ),
     )
     .sort()
     .join(" and ");

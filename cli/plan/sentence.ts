@@ -7,7 +7,7 @@ export function say(texts: TemplateStringsArray, ...values: readonly (string | n
     const value = values[index];
     const own = text === "" ? [] : [text];
     if (value === undefined) return own;
-    return [...own, ...(typeof value === "object" ? value : [{ value: String(value) }])];
+    return [...own, ...(Array.isArray(value) ? (value as Sentence) : [{ value: String(value) }])];
   });
 }
 

@@ -50,7 +50,15 @@ export interface TerraformPlan {
   readonly planned_values?: StateValues;
   readonly prior_state?: { readonly terraform_version?: string; readonly values?: StateValues };
   readonly configuration?: {
-    readonly provider_config?: Readonly<Record<string, { full_name?: string; version_constraint?: string }>>;
+    readonly provider_config?: Readonly<
+      Record<
+        string,
+        {
+          readonly version_constraint?: string;
+          readonly expressions?: Readonly<Record<string, { readonly constant_value?: unknown }>>;
+        }
+      >
+    >;
     readonly root_module?: {
       readonly resources?: readonly {
         readonly address: string;
@@ -60,7 +68,8 @@ export interface TerraformPlan {
   };
 }
 
-const HOW = "Make it with `terraform show -json PLANFILE > plan.json`, or download the run's JSON plan from HCP Terraform.";
+const HOW =
+  "Make it with `terraform show -json PLANFILE > plan.json`, or download the run's JSON plan from HCP Terraform.";
 
 /** Reads a plan's JSON. `shown` is its name in messages. */
 export function parsePlan(content: Buffer | string, shown: string): TerraformPlan {

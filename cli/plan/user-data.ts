@@ -1,5 +1,5 @@
 import { gunzipSync } from "node:zlib";
-import { parse } from "yaml";
+import { parseDocument } from "yaml";
 
 /** User data is 16 KB packed. What unpacks to more than this is no user data. */
 const MOST_BYTES = 4_000_000;
@@ -18,12 +18,8 @@ export function decodeUserData(raw: string): string | undefined {
 export function filesOf(text: string): ReadonlyMap<string, string> {
   const whole = new Map([["user data", text]]);
   if (!text.startsWith("#cloud-config")) return whole;
-  let config: unknown;
-  try {
-    config = parse(text, { version: "1.1", logLevel: "silent", maxAliasCount: 100 });
-  } catch {
-    return whole;
-  }
+  const config = read(text);
+  if (config === undefined) return whole;
   const entries = (config as { write_files?: unknown } | null)?.write_files;
   if (!Array.isArray(entries)) return new Map([["cloud-config", text]]);
   const files = new Map<string, string>([["cloud-config", withoutFiles(text)]]);
@@ -36,10 +32,22 @@ export function filesOf(text: string): ReadonlyMap<string, string> {
   return files;
 }
 
+/** cloud-init's YAML is 1.1. Undefined where it is broken. */
+function read(text: string): unknown {
+  try {
+    const document = parseDocument(text, { version: "1.1", logLevel: "silent" });
+    return document.errors.length > 0 ? undefined : document.toJS({ maxAliasCount: 100 });
+  } catch {
+    return undefined;
+  }
+}
+
 /** All but the path and the content, so that a changed mode or owner shows too. */
 function heading(entry: Readonly<Record<string, unknown>>): string {
   const rest = Object.entries(entry).filter(([key]) => !["path", "content", "encoding"].includes(key));
-  return rest.map(([key, value]) => `# ${key}: ${typeof value === "string" ? value : JSON.stringify(value)}\n`).join("");
+  return rest
+    .map(([key, value]) => `# ${key}: ${typeof value === "string" ? value : JSON.stringify(value)}\n`)
+    .join("");
 }
 
 const ENCODINGS = ["b64", "base64", "gz+b64", "gz+base64", "gzip+b64", "gzip+base64"];
@@ -67,7 +75,8 @@ function unpack(bytes: Buffer): string | undefined {
   }
 }
 
-const isBase64 = (text: string) => /^[A-Za-z0-9+/\r\n]+={0,2}\s*$/.test(text) && text.replace(/\s/g, "").length % 4 === 0;
+const isBase64 = (text: string) =>
+  /^[A-Za-z0-9+/\r\n]+={0,2}\s*$/.test(text) && text.replace(/\s/g, "").length % 4 === 0;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: what no text holds
 const isText = (text: string) => !/[\u0000-\u0008\u000e-\u001a\u001c-\u001f]/.test(text);

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { renderUserData, type ServerBootstrapOptions } from "../../modules/bootstrap";
+import { PLAN_GOLDEN } from "../plan/examples";
 import { EXAMPLES, ROOT, synthesizeExample } from "./synth";
 
 const FOLDER = path.join(ROOT, "test/golden");
@@ -21,7 +22,7 @@ export const USER_DATA: ServerBootstrapOptions = {
   adminCidrs: [],
 };
 
-/** What people review: every example's JSON and every distribution's user data, file name to text. */
+/** What people review: every example's JSON, every distribution's user data, reports of plans; file name to text. */
 export function renderGolden(): Map<string, string> {
   return new Map([
     ...EXAMPLES.flatMap((example) =>
@@ -35,6 +36,7 @@ export function renderGolden(): Map<string, string> {
       `userdata/${distribution}.yaml`,
       renderUserData({ ...USER_DATA, distribution }),
     ]),
+    ...Object.entries(PLAN_GOLDEN).map(([name, render]): [string, string] => [`plan/${name}`, render()]),
   ]);
 }
 
