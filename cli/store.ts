@@ -75,8 +75,9 @@ export class Store {
     }
   }
 
-  async replace(name: string, value: string): Promise<void> {
-    await this.put(name, value, true);
+  /** Says which version this made. */
+  async replace(name: string, value: string): Promise<number> {
+    return this.put(name, value, true);
   }
 
   /** Removes these; says which had been there. */
@@ -93,12 +94,13 @@ export class Store {
     return gone;
   }
 
-  private async put(name: string, value: string, overwrite: boolean): Promise<void> {
+  private async put(name: string, value: string, overwrite: boolean): Promise<number> {
     const { PutParameterCommand } = await import("@aws-sdk/client-ssm");
     const ssm = await this.aws.ssm();
-    await ssm.send(
+    const { Version = 0 } = await ssm.send(
       new PutParameterCommand({ Name: this.path(name), Value: value, Type: "SecureString", Overwrite: overwrite }),
     );
+    return Version;
   }
 
   private path(name: string): string {

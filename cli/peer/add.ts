@@ -1,0 +1,148 @@
+import { STORE } from "../../modules/store/names";
+import {
+  type Group,
+  generatePresharedKey,
+  generatePrivateKey,
+  parsePeer,
+  publicKeyOf,
+  type StoredPeer,
+  writePeer,
+} from "../../modules/wireguard";
+import type { Context } from "../context";
+import { CliError } from "../exit";
+import { uninterrupted } from "../interrupt";
+import { note, progress } from "../output";
+import type { StoredParameter } from "../store";
+import { AT_THE_LATEST } from "./defaults";
+import {
+  checkEndpointOption,
+  checkKeyOption,
+  configText,
+  type DeviceOptions,
+  type DeviceSettings,
+  deviceSettings,
+  noEndpoint,
+  siteEndpoint,
+} from "./device";
+import { Handout, type HandoutOptions } from "./handout";
+import { type KnownPeer, withoutPrefix } from "./known";
+import { checkName, peerPath } from "./name";
+import { serverPrivateKey } from "./server-key";
+import { freeAddresses, settle } from "./settle";
+import { refuseByHand, type SitePeers, sitePeers } from "./site-store";
+
+export interface AddOptions extends DeviceOptions, HandoutOptions {
+  readonly group?: Group;
+}
+
+export async function addPeer(context: Context, options: AddOptions, name: string): Promise<void> {
+  checkName(name);
+  checkKeyOption(options.publicKey);
+  checkEndpointOption(options.endpoint);
+  const site = await context.site();
+  const group = options.group ?? site.access.defaultGroup;
+  const settings = deviceSettings(options, site, group);
+  const handout = new Handout(options, options.publicKey === undefined);
+
+  const aws = await context.aws();
+  const [found, endpoint] = await progress("Reading the store", () =>
+    Promise.all([sitePeers(context, STORE.wireguardPrivateKey), siteEndpoint(options.endpoint, site, aws)]),
+  );
+  refuseByHand(found);
+  if (endpoint === undefined) throw noEndpoint(site);
+  if (found.known.some((known) => known.parameter && known.name === name)) throw already(name);
+  const serverKey = await serverPrivateKey(found);
+  const serverPublicKey = publicKeyOf(serverKey);
+
+  const privateKey = options.publicKey === undefined ? generatePrivateKey() : undefined;
+  const publicKey = options.publicKey ?? publicKeyOf(privateKey ?? "");
+  refuseKnownKey(publicKey, serverPublicKey, found.known);
+  const first: StoredPeer = {
+    publicKey,
+    ...(options.psk === false ? {} : { presharedKey: generatePresharedKey() }),
+    addresses: freeAddresses(site.tunnel, found.known),
+    ...(options.group === undefined ? {} : { group: options.group }),
+  };
+  const config = (peer: StoredPeer) => configText(peer, settings, { privateKey, serverPublicKey, endpoint });
+
+  await uninterrupted(async () => {
+    await handout.open(config(first));
+    let taken = false;
+    let peer = first;
+    try {
+      taken = !(await store(found, name, first));
+      if (taken) throw already(name);
+      peer = await progress("Storing the device", () => settle(found, name, first));
+      if (peer !== first) await handout.write(config(peer));
+      handout.give(config(peer));
+    } catch (error) {
+      handout.discard();
+      if (!taken) await takeBack(found, name, first);
+      throw error;
+    }
+    await handout.show(config(peer), name);
+    for (const line of summary(name, peer, group, found, settings)) note(line);
+    for (const line of handout.advice(name)) note(line);
+  });
+}
+
+function summary(name: string, peer: StoredPeer, group: Group, found: SitePeers, settings: DeviceSettings): string[] {
+  const { access } = found.site;
+  const reach = access.isolatedNetworks.join(", ");
+  return [
+    "",
+    `${name} is stored: ${peer.addresses.map(withoutPrefix).join(", ")}, group ${group}.`,
+    found.instanceId === undefined
+      ? "The site has no server yet: its first one will know the device."
+      : `The server knows it within seconds, at the latest within ${AT_THE_LATEST}.`,
+    ...(group !== "isolated"
+      ? []
+      : reach === ""
+        ? ["It reaches nothing yet, as access.isolatedNetworks is empty."]
+        : settings.allowedIps.includes("0.0.0.0/0")
+          ? [
+              `It reaches only ${reach}. With --allowed-ips ${access.isolatedNetworks.join(",")} its other traffic stays outside the tunnel.`,
+            ]
+          : []),
+  ];
+}
+
+function already(name: string): CliError {
+  return new CliError(`There is a peer ${name} already.`, {
+    fix: `Choose another name, or make its keys anew (\`npx stingy peer rotate ${name}\`), or remove it first (\`npx stingy peer remove ${name}\`).`,
+  });
+}
+
+function refuseKnownKey(publicKey: string, serverPublicKey: string, known: readonly KnownPeer[]): void {
+  if (publicKey === serverPublicKey) {
+    throw new CliError("--public-key is the server's own key.", {
+      fix: "Give the key of the device: `wg pubkey < its-private-key`.",
+    });
+  }
+  const owner = known.find((other) => other.publicKey === publicKey);
+  if (owner) {
+    throw new CliError(`--public-key is the key of ${owner.name}, and two devices cannot share one.`, {
+      fix: "Make a key of its own on the device.",
+    });
+  }
+}
+
+/** Create-only; false where another has the name. A first try whose answer was lost may have stored it. */
+async function store({ store }: SitePeers, name: string, peer: StoredPeer): Promise<boolean> {
+  return (await store.create(peerPath(name), writePeer(peer))) || isOurs(await store.get(peerPath(name)), peer);
+}
+
+/** Where it stands may have changed since. */
+function isOurs(stored: StoredParameter | undefined, { publicKey, presharedKey }: StoredPeer): boolean {
+  const { peer } = parsePeer(stored?.value ?? "");
+  return peer?.publicKey === publicKey && peer.presharedKey === presharedKey;
+}
+
+/** Removes what could not be given out, also where the answer to storing it was lost. */
+async function takeBack({ store }: SitePeers, name: string, peer: StoredPeer): Promise<void> {
+  try {
+    if (isOurs(await store.get(peerPath(name)), peer)) await store.remove([peerPath(name)]);
+  } catch {
+    note(`${name} may be in the store, with a key that nobody has: look with \`npx stingy peer list\` and remove it.`);
+  }
+}
