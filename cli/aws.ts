@@ -1,4 +1,5 @@
 import { version } from "../package.json";
+import { sdk } from "./sdk";
 
 /** Calls are few and a person waits: give AWS's throttling a few seconds before giving up. */
 const ATTEMPTS = 5;
@@ -9,22 +10,16 @@ const ANSWER_MS = 20_000;
 export class Aws {
   constructor(readonly region: string) {}
 
-  readonly ssm = once(async () => new (await import("@aws-sdk/client-ssm")).SSMClient(this.options));
-  readonly ec2 = once(async () => new (await import("@aws-sdk/client-ec2")).EC2Client(this.options));
-  readonly lambda = once(async () => new (await import("@aws-sdk/client-lambda")).LambdaClient(this.options));
-  readonly sts = once(async () => new (await import("@aws-sdk/client-sts")).STSClient(this.options));
-  readonly iam = once(async () => new (await import("@aws-sdk/client-iam")).IAMClient(this.options));
-  readonly sqs = once(async () => new (await import("@aws-sdk/client-sqs")).SQSClient(this.options));
-  readonly events = once(async () => new (await import("@aws-sdk/client-eventbridge")).EventBridgeClient(this.options));
-  readonly cloudwatch = once(
-    async () => new (await import("@aws-sdk/client-cloudwatch")).CloudWatchClient(this.options),
-  );
-  readonly logs = once(
-    async () => new (await import("@aws-sdk/client-cloudwatch-logs")).CloudWatchLogsClient(this.options),
-  );
-  readonly quotas = once(
-    async () => new (await import("@aws-sdk/client-service-quotas")).ServiceQuotasClient(this.options),
-  );
+  readonly ssm = once(async () => new sdk.ssm.SSMClient(this.options));
+  readonly ec2 = once(async () => new sdk.ec2.EC2Client(this.options));
+  readonly lambda = once(async () => new sdk.lambda.LambdaClient(this.options));
+  readonly sts = once(async () => new sdk.sts.STSClient(this.options));
+  readonly iam = once(async () => new sdk.iam.IAMClient(this.options));
+  readonly sqs = once(async () => new sdk.sqs.SQSClient(this.options));
+  readonly events = once(async () => new sdk.events.EventBridgeClient(this.options));
+  readonly cloudwatch = once(async () => new sdk.cloudwatch.CloudWatchClient(this.options));
+  readonly logs = once(async () => new sdk.logs.CloudWatchLogsClient(this.options));
+  readonly quotas = once(async () => new sdk.quotas.ServiceQuotasClient(this.options));
 
   private get options() {
     return {

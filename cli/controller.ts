@@ -1,16 +1,23 @@
 import type { Summary } from "../assets/lambda/recovery-handler/run";
 import type { Aws } from "./aws";
 import { CliError } from "./exit";
+import { sdk } from "./sdk";
 
 export type ControllerCommand = "pause" | "resume" | "replace" | "status";
 
+/** The longest that the function may run (stacks/recovery-stack.ts), and a little: a call given up would be made again. */
+const ORDER_MS = 310_000;
+
 /** Gives the controller a command and waits for its answer. */
 export async function commandController(aws: Aws, controller: string, command: ControllerCommand): Promise<Summary> {
-  const { InvokeCommand } = await import("@aws-sdk/client-lambda");
+  const { InvokeCommand } = sdk.lambda;
   const lambda = await aws.lambda();
   const event = { source: "stingy-vpn", "detail-type": "Command", detail: { command } };
   const { Payload, FunctionError } = await lambda
-    .send(new InvokeCommand({ FunctionName: controller, Payload: Buffer.from(JSON.stringify(event)) }))
+    .send(
+      new InvokeCommand({ FunctionName: controller, Payload: Buffer.from(JSON.stringify(event)) }),
+      command === "status" ? {} : { requestTimeout: ORDER_MS },
+    )
     .catch((error) => {
       if (error instanceof Error && error.name === "ResourceNotFoundException") {
         throw new CliError(`There is no controller ${controller} in ${aws.region}.`, {

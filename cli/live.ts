@@ -2,6 +2,7 @@ import type { Instance } from "@aws-sdk/client-ec2";
 import type { Site } from "../modules/config";
 import { siteTags } from "../modules/names";
 import type { Aws } from "./aws";
+import { sdk } from "./sdk";
 
 export interface LiveInstance {
   readonly id: string;
@@ -31,7 +32,7 @@ export interface LiveAddress {
 
 /** The site's instances that have not ended. */
 export async function siteInstances(aws: Aws, site: Site): Promise<LiveInstance[]> {
-  const { DescribeInstancesCommand } = await import("@aws-sdk/client-ec2");
+  const { DescribeInstancesCommand } = sdk.ec2;
   const ec2 = await aws.ec2();
   const { Reservations = [] } = await ec2.send(
     new DescribeInstancesCommand({
@@ -48,7 +49,7 @@ export async function siteInstances(aws: Aws, site: Site): Promise<LiveInstance[
 export async function siteAddress(aws: Aws, site: Site): Promise<LiveAddress | undefined> {
   const { elasticIp } = site;
   if (elasticIp === false) return undefined;
-  const { DescribeAddressesCommand } = await import("@aws-sdk/client-ec2");
+  const { DescribeAddressesCommand } = sdk.ec2;
   const ec2 = await aws.ec2();
   const { Addresses = [] } = await ec2.send(
     new DescribeAddressesCommand(

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Aws } from "./aws";
+import { sdk } from "./sdk";
 
 export interface DocumentRun {
   /** AWS's word: Success, Failed, TimedOut, … or Pending where the server has not answered in time. */
@@ -33,7 +34,7 @@ export async function runDocument(
     readonly parameters?: Readonly<Record<string, string[]>>;
   },
 ): Promise<DocumentRun> {
-  const { GetCommandInvocationCommand, SendCommandCommand } = await import("@aws-sdk/client-ssm");
+  const { GetCommandInvocationCommand, SendCommandCommand } = sdk.ssm;
   const ssm = await aws.ssm();
   const { Command } = await ssm.send(
     new SendCommandCommand({

@@ -2,6 +2,7 @@ import type { Parameter, SSMClient } from "@aws-sdk/client-ssm";
 import { STORE } from "../modules/store/names";
 import type { Aws } from "./aws";
 import { CliError } from "./exit";
+import { sdk } from "./sdk";
 
 export interface StoredParameter {
   /** Below the site's store prefix: "peers/phone". */
@@ -26,7 +27,7 @@ export class Store {
   }
 
   async getAll(names: readonly string[]): Promise<Map<string, StoredParameter>> {
-    const { GetParametersCommand } = await import("@aws-sdk/client-ssm");
+    const { GetParametersCommand } = sdk.ssm;
     const ssm = await this.aws.ssm();
     const found = await Promise.all(
       chunks(names).map((some) =>
@@ -45,7 +46,7 @@ export class Store {
 
   /** Every peer's parameter, by name. */
   async peers(): Promise<StoredParameter[]> {
-    const { GetParametersByPathCommand } = await import("@aws-sdk/client-ssm");
+    const { GetParametersByPathCommand } = sdk.ssm;
     const ssm: SSMClient = await this.aws.ssm();
     const found: StoredParameter[] = [];
     let NextToken: string | undefined;
@@ -82,7 +83,7 @@ export class Store {
 
   /** Removes these; says which had been there. */
   async remove(names: readonly string[]): Promise<string[]> {
-    const { DeleteParametersCommand } = await import("@aws-sdk/client-ssm");
+    const { DeleteParametersCommand } = sdk.ssm;
     const ssm = await this.aws.ssm();
     const gone: string[] = [];
     for (const some of chunks(names)) {
@@ -95,7 +96,7 @@ export class Store {
   }
 
   private async put(name: string, value: string, overwrite: boolean): Promise<number> {
-    const { PutParameterCommand } = await import("@aws-sdk/client-ssm");
+    const { PutParameterCommand } = sdk.ssm;
     const ssm = await this.aws.ssm();
     const { Version = 0 } = await ssm.send(
       new PutParameterCommand({ Name: this.path(name), Value: value, Type: "SecureString", Overwrite: overwrite }),

@@ -5,6 +5,7 @@ import { STORE } from "../../modules/store/names";
 import type { Aws } from "../aws";
 import { explainAwsError } from "../aws-errors";
 import { type LiveInstance, siteInstances } from "../live";
+import { sdk } from "../sdk";
 import { priceIn } from "./price-list";
 import { middlePrice, newestPrices, type ZonePrice } from "./spot";
 
@@ -42,22 +43,23 @@ export async function askAws(aws: Aws, site: Site, bundled: Prices): Promise<Liv
     Array.from(unasked, ([why, what]) => `AWS could not be asked for ${what.sort().join(" and ")}: ${why}`);
 
   const wanted = [...new Set([...site.server.instanceTypes, ...Object.keys(bundled.machines)])];
-  // Only where the first has an answer are there credentials and a way to AWS.
   const [zones, listed] = await Promise.all([
     attempt("Spot prices", () => spotPrices(aws, site, wanted)),
     attempt("the price list", () => askPriceList(aws.region, site.server.instanceTypes)),
   ]);
-  if (!zones) return { prices: bundled, zones: [], problems: problems() };
-  const [instances = [], peers] = await Promise.all([
-    attempt("the running server", () => siteInstances(aws, site)),
-    attempt("the number of devices", () => countPeers(aws, site)),
-  ]);
+  // Only where the first has an answer are there credentials and a way to AWS in this region.
+  const [instances = [], peers] = zones
+    ? await Promise.all([
+        attempt("the running server", () => siteInstances(aws, site)),
+        attempt("the number of devices", () => countPeers(aws, site)),
+      ])
+    : [];
   const running = instances.find(({ phase }) => phase === "running");
 
   const told: Record<string, MachinePrices> = {};
   for (const type of wanted) {
-    const here = zones.find((price) => price.type === type && type === running?.type && price.zone === running.zone);
-    const spot = here?.usd ?? middlePrice(zones, type);
+    const here = zones?.find((price) => price.type === type && type === running?.type && price.zone === running.zone);
+    const spot = here?.usd ?? middlePrice(zones ?? [], type);
     const onDemand = listed?.machines.get(type);
     told[type] = {
       ...(spot === undefined ? {} : { spot: tell(spot, "EC2's Spot price history") }),
@@ -71,7 +73,7 @@ export async function askAws(aws: Aws, site: Site, bundled: Prices): Promise<Liv
   };
   return {
     prices,
-    zones,
+    zones: zones ?? [],
     ...(running ? { running } : {}),
     ...(peers === undefined ? {} : { peers }),
     problems: problems(),
@@ -79,7 +81,7 @@ export async function askAws(aws: Aws, site: Site, bundled: Prices): Promise<Liv
 }
 
 async function spotPrices(aws: Aws, site: Site, types: readonly string[]): Promise<ZonePrice[]> {
-  const { DescribeSpotPriceHistoryCommand } = await import("@aws-sdk/client-ec2");
+  const { DescribeSpotPriceHistoryCommand } = sdk.ec2;
   const ec2 = await aws.ec2();
   const { SpotPriceHistory = [] } = await ec2.send(
     new DescribeSpotPriceHistoryCommand({
@@ -94,7 +96,7 @@ async function spotPrices(aws: Aws, site: Site, types: readonly string[]): Promi
 
 /** Counted without decrypting anything. */
 async function countPeers(aws: Aws, site: Site): Promise<number> {
-  const { GetParametersByPathCommand } = await import("@aws-sdk/client-ssm");
+  const { GetParametersByPathCommand } = sdk.ssm;
   const ssm = await aws.ssm();
   const abortSignal = AbortSignal.timeout(PATIENCE_MS);
   let count = 0;
@@ -121,7 +123,7 @@ interface Listed {
 }
 
 async function askPriceList(region: string, types: readonly string[]): Promise<Listed> {
-  const { GetProductsCommand, PricingClient } = await import("@aws-sdk/client-pricing");
+  const { GetProductsCommand, PricingClient } = sdk.pricing;
   const client = new PricingClient({ region: PRICE_LIST_REGION, maxAttempts: 1 });
   const abortSignal = AbortSignal.timeout(PATIENCE_MS);
   const ask = async (ServiceCode: string, filters: Readonly<Record<string, string>>) => {

@@ -9,6 +9,7 @@ import { type Context, ROOT } from "../context";
 import { commandController } from "../controller";
 import { CliError } from "../exit";
 import { siteAddress, siteInstances } from "../live";
+import { sdk } from "../sdk";
 import { Store } from "../store";
 import { ifSeen, type Look } from "./check";
 import type { Facts, Probe } from "./facts";
@@ -105,7 +106,7 @@ export async function gather(context: Context): Promise<Facts> {
 }
 
 async function callerOf(aws: Aws): Promise<{ account: string; arn: string }> {
-  const { GetCallerIdentityCommand } = await import("@aws-sdk/client-sts");
+  const { GetCallerIdentityCommand } = sdk.sts;
   const { Account = "", Arn = "" } = await (await aws.sts()).send(new GetCallerIdentityCommand({}));
   return { account: Account, arn: Arn };
 }

@@ -3,6 +3,7 @@ import type { Site } from "../../modules/config";
 import { Aws } from "../aws";
 import { explainAwsError } from "../aws-errors";
 import { tagFilters } from "../live";
+import { sdk } from "../sdk";
 import { attention, type Finding, fromError, ok, unknown, worthKnowing } from "./finding";
 
 /** Every account has this region, so it answers also where the site's own region is not enabled. */
@@ -27,7 +28,7 @@ const VPCS: Quota = { service: "vpc", code: "L-F678F1CE" };
 
 /** Who the credentials are. @throws what AWS's SDK throws where they are nobody's */
 export async function identityFinding(): Promise<Finding> {
-  const { GetCallerIdentityCommand } = await import("@aws-sdk/client-sts");
+  const { GetCallerIdentityCommand } = sdk.sts;
   const { Account, Arn } = await (await new Aws(ALWAYS_ENABLED).sts()).send(new GetCallerIdentityCommand({}));
   return ok("account", `account ${Account}, as ${Arn}`);
 }
@@ -65,7 +66,7 @@ async function look(id: string, region: string, work: () => Promise<Finding>): P
 async function regionFinding(aws: Aws): Promise<Finding> {
   const { region } = aws;
   return look("region", region, async () => {
-    const { DescribeRegionsCommand } = await import("@aws-sdk/client-ec2");
+    const { DescribeRegionsCommand } = sdk.ec2;
     const ec2 = await aws.ec2();
     try {
       const { Regions = [] } = await ec2.send(new DescribeRegionsCommand({ RegionNames: [region], AllRegions: true }));
@@ -88,7 +89,7 @@ function notEnabled(region: string): Finding {
 
 async function spotRoleFinding(): Promise<Finding> {
   return look("spot-role", ALWAYS_ENABLED, async () => {
-    const { GetRoleCommand } = await import("@aws-sdk/client-iam");
+    const { GetRoleCommand } = sdk.iam;
     const iam = await new Aws(ALWAYS_ENABLED).iam();
     try {
       await iam.send(new GetRoleCommand({ RoleName: SPOT_ROLE }));
@@ -119,7 +120,7 @@ function vcpuFindings(aws: Aws, site: Site): Promise<Finding>[] {
 }
 
 async function vcpusNeeded(aws: Aws, types: readonly string[]): Promise<number> {
-  const { DescribeInstanceTypesCommand } = await import("@aws-sdk/client-ec2");
+  const { DescribeInstanceTypesCommand } = sdk.ec2;
   const ec2 = await aws.ec2();
   const { InstanceTypes = [] } = await ec2.send(
     new DescribeInstanceTypesCommand({ InstanceTypes: [...types] as never[] }),
@@ -146,7 +147,7 @@ export function vcpuFinding(
 
 async function addressesFinding(aws: Aws, site: Site): Promise<Finding> {
   return look("elastic-ips", aws.region, async () => {
-    const { DescribeAddressesCommand } = await import("@aws-sdk/client-ec2");
+    const { DescribeAddressesCommand } = sdk.ec2;
     const count = async (ec2: EC2Client, Filters?: Filter[]) =>
       (await ec2.send(new DescribeAddressesCommand(Filters ? { Filters } : {}))).Addresses?.length ?? 0;
     const ec2 = await aws.ec2();
@@ -157,7 +158,7 @@ async function addressesFinding(aws: Aws, site: Site): Promise<Finding> {
 
 async function vpcsFinding(aws: Aws, site: Site): Promise<Finding> {
   return look("vpcs", aws.region, async () => {
-    const { DescribeVpcsCommand } = await import("@aws-sdk/client-ec2");
+    const { DescribeVpcsCommand } = sdk.ec2;
     const count = async (ec2: EC2Client, Filters?: Filter[]) =>
       (await ec2.send(new DescribeVpcsCommand(Filters ? { Filters } : {}))).Vpcs?.length ?? 0;
     const ec2 = await aws.ec2();
@@ -192,7 +193,7 @@ export function roomFinding(
 
 async function concurrencyFinding(aws: Aws, reserved: number): Promise<Finding> {
   return look("lambda-concurrency", aws.region, async () => {
-    const { GetAccountSettingsCommand } = await import("@aws-sdk/client-lambda");
+    const { GetAccountSettingsCommand } = sdk.lambda;
     const lambda = await aws.lambda();
     const { AccountLimit } = await lambda.send(new GetAccountSettingsCommand({}));
     const { ConcurrentExecutions = 0, UnreservedConcurrentExecutions = 0 } = AccountLimit ?? {};
@@ -212,7 +213,7 @@ export function reservationFinding(reserved: number, all: number, unreserved: nu
 }
 
 async function limit(aws: Aws, { service, code }: Quota): Promise<number> {
-  const { GetServiceQuotaCommand } = await import("@aws-sdk/client-service-quotas");
+  const { GetServiceQuotaCommand } = sdk.quotas;
   const quotas = await aws.quotas();
   const { Quota } = await quotas.send(new GetServiceQuotaCommand({ ServiceCode: service, QuotaCode: code }));
   if (Quota?.Value === undefined) throw new Error(`Service Quotas knows no value of ${code}`);

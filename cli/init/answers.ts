@@ -1,4 +1,4 @@
-import { DEFAULT_ENVIRONMENT, DEFAULT_REGION } from "../../modules/config/defaults";
+import { DEFAULT_REGION } from "../../modules/config/defaults";
 import type { InitOptions } from "../commands/init";
 import { type CliError, usageError } from "../exit";
 import { siteNameOf } from "./places";
@@ -53,10 +53,6 @@ export function answersFrom(options: InitOptions & { readonly site?: string }): 
 /** "a@b.c, d@e.f" and a list of such. */
 export function emailsFrom(given: readonly string[]): string[] {
   return given.flatMap((text) => text.split(/[\s,;]+/)).filter((address) => address !== "");
-}
-
-export function environmentOf({ environment }: Answers): string {
-  return environment ?? DEFAULT_ENVIRONMENT.value;
 }
 
 function dnsFrom({ dnsZone, dnsName }: InitOptions): Answers["dns"] {

@@ -86,7 +86,8 @@ async function findZone(api: Api, { zone, zoneId }: CloudflareSettings): Promise
   if (status === 400 || status === 401) {
     throw new CliError(`Cloudflare does not accept this token: ${reasons}`, { fix: HOW_TO_MAKE });
   }
-  throw new CliError(`This token does not see the zone ${zone}.`, {
+  const why = status < 300 ? "" : ` (Cloudflare says: ${reasons})`;
+  throw new CliError(`This token does not see the zone ${zone}${why}.`, {
     fix: `Check dns.zone, and that the token is for this zone. ${HOW_TO_MAKE}`,
   });
 }

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from "node:util";
 import { type Tone, tone } from "../output";
 
-export const LEVELS = ["debug", "info", "warn", "error"] as const;
+const LEVELS = ["debug", "info", "warn", "error"] as const;
 export type Level = (typeof LEVELS)[number];
 
 /** One thing that was said. */

@@ -6,6 +6,7 @@ import type { Aws } from "../aws";
 import { CliError } from "../exit";
 import { siteInstances } from "../live";
 import { runDocument } from "../run-document";
+import { sdk } from "../sdk";
 import { notDeployed, Store } from "../store";
 import { type LogLine, readJournalEntry, readLambdaLine, withoutKeys } from "./log-line";
 
@@ -46,7 +47,7 @@ export function sourceOf(name: SourceName, aws: Aws, site: Site, say: Say): LogS
 function lambdaSource(name: SourceName, aws: Aws, functionName: string): LogSource {
   const group = logGroupOf(functionName);
   const read = async (from: Date): Promise<LogLine[]> => {
-    const { FilterLogEventsCommand } = await import("@aws-sdk/client-cloudwatch-logs");
+    const { FilterLogEventsCommand } = sdk.logs;
     const logs = await aws.logs();
     const lines: LogLine[] = [];
     let nextToken: string | undefined;
@@ -115,7 +116,9 @@ function serverSource(aws: Aws, site: Site, say: Say): LogSource {
 export function readJournal(output: string, instanceId: string, source: string): LogLine[] {
   let text: string;
   try {
-    text = gunzipSync(Buffer.from(output, "base64"), { finishFlush: zlib.Z_SYNC_FLUSH }).toString();
+    // Its agent marks where it has cut off, which base64 would take for more of it.
+    const [whole = ""] = output.split("\n");
+    text = gunzipSync(Buffer.from(whole, "base64"), { finishFlush: zlib.Z_SYNC_FLUSH }).toString();
   } catch {
     return [];
   }

@@ -7,6 +7,7 @@ import type { Aws } from "../aws";
 import type { Context } from "../context";
 import { CliError, EXIT, type ExitCode, usageError } from "../exit";
 import { note, print, progress } from "../output";
+import { sdk } from "../sdk";
 import { notDeployed } from "../store";
 import { type Seen, see } from "./wait";
 
@@ -130,7 +131,7 @@ async function whyNot(aws: Aws, target: string): Promise<string> {
 
 /** Undefined where it cannot be asked. */
 async function agentOf(aws: Aws, target: string): Promise<string | undefined> {
-  const { DescribeInstanceInformationCommand } = await import("@aws-sdk/client-ssm");
+  const { DescribeInstanceInformationCommand } = sdk.ssm;
   const ssm = await aws.ssm();
   return ssm.send(new DescribeInstanceInformationCommand({ Filters: [{ Key: "InstanceIds", Values: [target] }] })).then(
     ({ InstanceInformationList = [] }) => InstanceInformationList[0]?.PingStatus ?? "unknown",

@@ -1,3 +1,4 @@
+import type { CompositeAlarm, MetricAlarm } from "@aws-sdk/client-cloudwatch";
 import { NO_LAUNCHES, readLaunches } from "../../assets/lambda/recovery-handler/launches";
 import { isInstanceId } from "../../assets/lambda/shared/instance-id";
 import type { Site } from "../../modules/config";
@@ -5,6 +6,7 @@ import { type SiteNames, siteNames } from "../../modules/names";
 import { STORE } from "../../modules/store/names";
 import type { Aws } from "../aws";
 import { siteAddress, siteInstances } from "../live";
+import { sdk } from "../sdk";
 import { notDeployed, Store } from "../store";
 import { dnsAnswers } from "./dns";
 import { type Alarm, type Facts, MEASURED_HOURS, type Measured, type Part } from "./facts";
@@ -105,7 +107,7 @@ async function stored(aws: Aws, site: Site) {
 }
 
 async function promotionHistory(aws: Aws, site: Site): Promise<Promotion[]> {
-  const { GetParameterHistoryCommand } = await import("@aws-sdk/client-ssm");
+  const { GetParameterHistoryCommand } = sdk.ssm;
   const ssm = await aws.ssm();
   const versions: { value: string; at: Date }[] = [];
   let NextToken: string | undefined;
@@ -136,7 +138,7 @@ async function prices(
   { type, zone }: { readonly type: string; readonly zone: string },
   now: Date,
 ): Promise<SpotPrices | undefined> {
-  const { DescribeSpotPriceHistoryCommand } = await import("@aws-sdk/client-ec2");
+  const { DescribeSpotPriceHistoryCommand } = sdk.ec2;
   const ec2 = await aws.ec2();
   const from = new Date(now.getTime() - PRICE_DAYS * 24 * HOUR_MS);
   const changes: PriceChange[] = [];
@@ -162,7 +164,7 @@ async function prices(
 }
 
 async function measurements(aws: Aws, site: Site, now: Date): Promise<Measured> {
-  const { GetMetricDataCommand } = await import("@aws-sdk/client-cloudwatch");
+  const { GetMetricDataCommand } = sdk.cloudwatch;
   const cloudwatch = await aws.cloudwatch();
   const query = (Id: string, MetricName: string, Stat: string, Period: number) => ({
     Id,
@@ -205,13 +207,23 @@ async function measurements(aws: Aws, site: Site, now: Date): Promise<Measured> 
 
 /** `prod-home` and `prod-home-2` begin alike. */
 async function siteAlarms(aws: Aws, { prefix }: SiteNames, otherPrefixes: readonly string[]): Promise<Alarm[]> {
-  const { DescribeAlarmsCommand } = await import("@aws-sdk/client-cloudwatch");
+  const { DescribeAlarmsCommand } = sdk.cloudwatch;
   const cloudwatch = await aws.cloudwatch();
-  const { MetricAlarms = [], CompositeAlarms = [] } = await cloudwatch.send(
-    new DescribeAlarmsCommand({ AlarmNamePrefix: `${prefix}-`, AlarmTypes: ["MetricAlarm", "CompositeAlarm"] }),
-  );
+  const found: (MetricAlarm | CompositeAlarm)[] = [];
+  let NextToken: string | undefined;
+  do {
+    const page = await cloudwatch.send(
+      new DescribeAlarmsCommand({
+        AlarmNamePrefix: `${prefix}-`,
+        AlarmTypes: ["MetricAlarm", "CompositeAlarm"],
+        ...(NextToken ? { NextToken } : {}),
+      }),
+    );
+    found.push(...(page.MetricAlarms ?? []), ...(page.CompositeAlarms ?? []));
+    ({ NextToken } = page);
+  } while (NextToken);
   const longer = otherPrefixes.filter((other) => other.startsWith(`${prefix}-`));
-  return [...MetricAlarms, ...CompositeAlarms]
+  return found
     .map(
       ({
         AlarmName = "",

@@ -104,7 +104,7 @@ export const key: Check = {
     if (isKey(stored)) return ok("there, and a key");
     return broken(
       `${path} is no WireGuard key (32 bytes in base64, 44 characters): servers go on with the last good one, and new ones cannot start`,
-      `If a server still runs, it knows the key: \`${stingy(facts, "server shell")}\`, then \`sudo wg show wg0 private-key\`, and put it into ${path} as a SecureString.`,
+      `Take it away: \`${aws(facts, `ssm delete-parameter --name ${path}`)}\`. A server that runs puts its own key back within five minutes; without one, the next makes a new key, and every device needs a new configuration.`,
     );
   },
 };

@@ -18,11 +18,14 @@ export async function clockAhead(region: string): Promise<number> {
     process.env.AWS_ENDPOINT_URL_STS || process.env.AWS_ENDPOINT_URL || `https://sts.${region}.amazonaws.com`;
   const asked = Date.now();
   const { host } = new URL(endpoint);
-  const { headers } = await fetch(endpoint, { method: "HEAD", signal: AbortSignal.timeout(ANSWER_MS) }).catch(
-    (error) => {
-      throw new Error(`${host} does not answer (${error?.cause?.code ?? error?.name})`);
-    },
-  );
+  // STS leads whoever has no question to a page of the web, whose date may be one of a cache.
+  const { headers } = await fetch(endpoint, {
+    method: "HEAD",
+    redirect: "manual",
+    signal: AbortSignal.timeout(ANSWER_MS),
+  }).catch((error) => {
+    throw new Error(`${host} does not answer (${error?.cause?.code ?? error?.name})`);
+  });
   // Half way between the question and the answer; the head has whole seconds.
   const here = (asked + Date.now()) / 2;
   const there = Date.parse(headers.get("date") ?? "");

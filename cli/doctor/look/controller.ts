@@ -2,6 +2,7 @@ import type { Site } from "../../../modules/config";
 import type { SiteNames } from "../../../modules/names";
 import type { Aws } from "../../aws";
 import { runDocument } from "../../run-document";
+import { sdk } from "../../sdk";
 import type { Alarm, LambdaFunction, Metrics, PeerReport, Rule } from "../facts";
 
 const MINUTE_MS = 60_000;
@@ -21,7 +22,7 @@ function named<T>(...names: string[]) {
 }
 
 export async function lambdaFunction(aws: Aws, name: string): Promise<LambdaFunction | undefined> {
-  const { GetFunctionConfigurationCommand } = await import("@aws-sdk/client-lambda");
+  const { GetFunctionConfigurationCommand } = sdk.lambda;
   const lambda = await aws.lambda();
   const found = await lambda
     .send(new GetFunctionConfigurationCommand({ FunctionName: name }))
@@ -42,7 +43,7 @@ interface Statement {
 
 /** The rules that a function lets call it. */
 export async function permittedRules(aws: Aws, name: string): Promise<string[]> {
-  const { GetPolicyCommand } = await import("@aws-sdk/client-lambda");
+  const { GetPolicyCommand } = sdk.lambda;
   const lambda = await aws.lambda();
   const found = await lambda
     .send(new GetPolicyCommand({ FunctionName: name }))
@@ -58,7 +59,7 @@ export async function permittedRules(aws: Aws, name: string): Promise<string[]> 
 
 /** Those of the site's rules that are there. */
 export async function siteRules(aws: Aws, names: SiteNames): Promise<Rule[]> {
-  const { ListRulesCommand, ListTargetsByRuleCommand } = await import("@aws-sdk/client-eventbridge");
+  const { ListRulesCommand, ListTargetsByRuleCommand } = sdk.events;
   const events = await aws.events();
   const wanted = [...Object.values(names.rules), names.syncDocument];
   const { Rules = [] } = await events.send(new ListRulesCommand({ NamePrefix: `${names.prefix}-`, Limit: 100 }));
@@ -71,7 +72,7 @@ export async function siteRules(aws: Aws, names: SiteNames): Promise<Rule[]> {
 }
 
 export async function deadLetters(aws: Aws, { deadLetterQueue }: SiteNames): Promise<number | undefined> {
-  const { GetQueueAttributesCommand, GetQueueUrlCommand } = await import("@aws-sdk/client-sqs");
+  const { GetQueueAttributesCommand, GetQueueUrlCommand } = sdk.sqs;
   const sqs = await aws.sqs();
   const queue = await sqs
     .send(new GetQueueUrlCommand({ QueueName: deadLetterQueue }))
@@ -85,7 +86,7 @@ export async function deadLetters(aws: Aws, { deadLetterQueue }: SiteNames): Pro
 
 /** The site's alarms; `others` are the prefixes of other sites, one of which may begin with this one's. */
 export async function siteAlarms(aws: Aws, { prefix }: SiteNames, others: readonly string[]): Promise<Alarm[]> {
-  const { DescribeAlarmsCommand } = await import("@aws-sdk/client-cloudwatch");
+  const { DescribeAlarmsCommand } = sdk.cloudwatch;
   const cloudwatch = await aws.cloudwatch();
   const { MetricAlarms = [] } = await cloudwatch.send(
     new DescribeAlarmsCommand({ AlarmNamePrefix: `${prefix}-`, AlarmTypes: ["MetricAlarm"], MaxRecords: 100 }),
@@ -102,7 +103,7 @@ export async function siteAlarms(aws: Aws, { prefix }: SiteNames, others: readon
 }
 
 export async function siteMetrics(aws: Aws, site: Site, { controller }: SiteNames): Promise<Metrics> {
-  const { GetMetricDataCommand } = await import("@aws-sdk/client-cloudwatch");
+  const { GetMetricDataCommand } = sdk.cloudwatch;
   const cloudwatch = await aws.cloudwatch();
   const now = Date.now();
   const query = (id: string, Namespace: string, MetricName: string, dimensions: Record<string, string>) => ({
@@ -146,7 +147,7 @@ export async function siteMetrics(aws: Aws, site: Site, { controller }: SiteName
 
 /** Those of the documents that are there. */
 export async function siteDocuments(aws: Aws, names: SiteNames): Promise<string[]> {
-  const { DescribeDocumentCommand } = await import("@aws-sdk/client-ssm");
+  const { DescribeDocumentCommand } = sdk.ssm;
   const ssm = await aws.ssm();
   const found = await Promise.all(
     [names.syncDocument, names.peersDocument].map((Name) =>
@@ -161,6 +162,10 @@ export async function peerReport(aws: Aws, names: SiteNames, instanceId: string)
     document: names.peersDocument,
     instanceId,
     waitMs: REPORT_WITHIN_MS,
+  }).catch((error) => {
+    // So AWS calls a server that has never announced itself, or not for long.
+    if (error instanceof Error && error.name === "InvalidInstanceId") return { status: "Unregistered", output: "" };
+    throw error;
   });
   return { status, ...readReport(output, Date.now()) };
 }

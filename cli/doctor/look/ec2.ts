@@ -2,6 +2,7 @@ import type { IpPermission, NetworkAclEntry } from "@aws-sdk/client-ec2";
 import type { Site } from "../../../modules/config";
 import type { Aws } from "../../aws";
 import { type LiveInstance, tagFilters } from "../../live";
+import { sdk } from "../../sdk";
 import type { Look } from "../check";
 import type { AclEntry, Facts, Permission, SecurityGroup, StatusChecks, Subnet, Vpc } from "../facts";
 
@@ -16,7 +17,7 @@ export async function siteVpc(aws: Aws, site: Site): Promise<Vpc | undefined> {
     DescribeSecurityGroupsCommand,
     DescribeSubnetsCommand,
     DescribeVpcsCommand,
-  } = await import("@aws-sdk/client-ec2");
+  } = sdk.ec2;
   const ec2 = await aws.ec2();
   const { Vpcs: [found] = [] } = await ec2.send(new DescribeVpcsCommand({ Filters: tagFilters(site) }));
   if (!found) return undefined;
@@ -103,7 +104,7 @@ function toEntry({
 }
 
 export async function launchTemplate(aws: Aws, site: Site): Promise<Seen<"template">> {
-  const { DescribeLaunchTemplatesCommand } = await import("@aws-sdk/client-ec2");
+  const { DescribeLaunchTemplatesCommand } = sdk.ec2;
   const ec2 = await aws.ec2();
   const { LaunchTemplates: [found] = [] } = await ec2.send(
     new DescribeLaunchTemplatesCommand({ Filters: tagFilters(site) }),
@@ -114,7 +115,7 @@ export async function launchTemplate(aws: Aws, site: Site): Promise<Seen<"templa
 /** AWS's own checks of these instances. */
 export async function statusChecks(aws: Aws, instances: readonly LiveInstance[]): Promise<Map<string, StatusChecks>> {
   if (instances.length === 0) return new Map();
-  const { DescribeInstanceStatusCommand } = await import("@aws-sdk/client-ec2");
+  const { DescribeInstanceStatusCommand } = sdk.ec2;
   const ec2 = await aws.ec2();
   const { InstanceStatuses = [] } = await ec2.send(
     new DescribeInstanceStatusCommand({ InstanceIds: instances.map(({ id }) => id), IncludeAllInstances: true }),
