@@ -38,6 +38,8 @@ const UNREACHABLE = new Set([
   "ETIMEDOUT",
   "TimeoutError",
 ]);
+/** What Node.js says of a certificate that it does not trust. */
+const UNTRUSTED = /CERT|^UNABLE_TO_VERIFY_LEAF_SIGNATURE$/;
 
 interface AwsError extends Error {
   readonly code?: string;
@@ -91,6 +93,19 @@ export function explainAwsError(error: unknown, region: string): unknown {
     return explain(
       `AWS cannot be reached in ${region} (${code || name}).`,
       "Check the network, a proxy, and the region's name. If this computer is behind the VPN that is broken, turn it off there first.",
+    );
+  }
+  if (UNTRUSTED.test(code)) {
+    return explain(
+      `This computer does not trust who answers for AWS in ${region} (${code}).`,
+      "Where a proxy of your organisation opens connections, give its certificate to Node.js: NODE_EXTRA_CA_CERTS=FILE. Check the clock, too.",
+    );
+  }
+  // Its message quotes the answer, in which there may be secrets.
+  if (name === "SyntaxError" && $metadata !== undefined) {
+    return explain(
+      `What answers for AWS in ${region} does not speak as AWS does (HTTP ${$metadata.httpStatusCode ?? "?"}).`,
+      "Most likely it is a proxy, or the login page of this network: open a web page to see. Check AWS_ENDPOINT_URL, too.",
     );
   }
   if ($metadata?.httpStatusCode !== undefined && $metadata.httpStatusCode >= 500) {

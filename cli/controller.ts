@@ -34,12 +34,17 @@ export async function commandController(aws: Aws, controller: string, command: C
       fix: "Its log says more: `npx stingy server logs`. It looks again by itself every five minutes.",
     });
   }
-  if (answer === null || typeof answer !== "object") {
+  if (!isSummary(answer)) {
     throw new CliError("The controller gave an answer that makes no sense.", {
       fix: "Deploy the version of this clone: `npx cdktf deploy '*'`.",
     });
   }
-  return answer as Summary;
+  return answer;
+}
+
+function isSummary(answer: unknown): answer is Summary {
+  const { done, problems } = (answer ?? {}) as Partial<Summary>;
+  return Array.isArray(done) && Array.isArray(problems);
 }
 
 function parse(text: string): unknown {

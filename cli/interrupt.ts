@@ -11,6 +11,9 @@ export async function uninterrupted<T>(work: () => Promise<T>): Promise<T> {
     received = signal;
   };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  // Nothing can be said to a terminal that is closed, and trying to must not end the work. The error comes only after the
+  // write, so this stays.
+  process.stderr.on("error", () => undefined);
   for (const signal of signals) process.on(signal, wait);
   try {
     return await work();

@@ -9,15 +9,7 @@ export interface DocumentRun {
 }
 
 const POLL_MS = 300;
-const ENDED = new Set([
-  "Success",
-  "Failed",
-  "TimedOut",
-  "Cancelled",
-  "Undeliverable",
-  "Terminated",
-  "DeliveryTimedOut",
-]);
+const ENDED = new Set(["Success", "Failed", "TimedOut", "Cancelled"]);
 
 /** Has the server run one of the site's own documents, and waits for its answer. */
 export async function runDocument(

@@ -23,7 +23,7 @@ of the environment. What is secret goes from here to the store and to your scree
 |---|---|
 | ${EXIT.ok} | done; nothing to see to |
 | ${EXIT.failed} | failed, or refused |
-| ${EXIT.attention} | changes (\`plan\`), or something that needs attention (\`status\`, \`doctor\`) |
+| ${EXIT.attention} | changes (\`plan\`), or something that needs attention (\`status\`, \`doctor\`, \`init\`, \`server replace\`, \`pause\`, \`resume\`) |
 | ${EXIT.usage} | wrong usage |
 
 What an operator's AWS role needs is in [operator-policy.md](operator-policy.md). This page is made by \`npm run docs\`.
@@ -34,7 +34,11 @@ ${sections(program).join("\n\n")}
 
 function sections(command: Command, path: readonly string[] = []): string[] {
   const name = [...path, command.name()];
-  const { commands } = command;
+  // The hidden ones are not there; a help command is not in `commands`.
+  const commands = command
+    .createHelp()
+    .visibleCommands(command)
+    .filter((sub) => command.commands.includes(sub));
   const own = path.length === 0 || commands.length === 0 ? [section(command, name)] : [];
   return [...own, ...commands.flatMap((sub) => sections(sub, name))];
 }

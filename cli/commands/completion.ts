@@ -8,7 +8,7 @@ export function addCompletion(program: Command): void {
     .command("completion")
     .summary("Print a script that completes this command in your shell")
     .description(
-      "Prints a script for your shell's start file. It completes the word `stingy`; `alias stingy='npx stingy'` makes npx's command one.",
+      "Print a script for your shell's start file. It completes the word `stingy`; `alias stingy='npx stingy'` makes npx's command one.",
     )
     .addArgument(new Argument("<shell>", "your shell").choices(["bash", "zsh", "fish"]))
     .addHelpText(

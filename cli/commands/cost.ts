@@ -14,7 +14,7 @@ const DEFAULT_EGRESS_GB = 10;
 export function addCost(program: Command): void {
   reading(program.command("cost"))
     .description(
-      "What a month costs: every item on demand and on Spot, what each option would change, and where every figure is from",
+      "Show what a month costs: every item on demand and on Spot, what each option would change, and where every figure is from",
     )
     .option(
       "--egress <gb>",

@@ -6,7 +6,7 @@ export function addDoctor(program: Command): void {
   const doctor = program
     .command("doctor")
     .description(
-      "Finds out why the VPN does not work: looks from this computer to the server, names the first thing that is broken and says how to mend it",
+      "Find out why the VPN does not work: look from this computer to the server, name the first thing that is broken and say how to mend it",
     )
     .option(
       "--no-probe",

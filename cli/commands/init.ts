@@ -25,7 +25,7 @@ export function addInit(program: Command): void {
       .command("init")
       .summary("Write stingy.yaml and see what would be in the way of a deploy")
       .description(
-        "Asks a few questions, writes stingy.yaml, and looks at the AWS account for what would be in the way of a deploy. " +
+        "Ask a few questions, write stingy.yaml, and look at the AWS account for what would be in the way of a deploy. " +
           "What an option says is not asked; without a terminal the rest has its default. --site names the site " +
           "(default: after the region, tokyo for ap-northeast-1). A file that is there is only replaced after asking.",
       )

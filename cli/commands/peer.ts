@@ -9,7 +9,7 @@ const LONGEST_KEEPALIVE = 65_535;
 export function addPeer(program: Command): void {
   const peer = program
     .command("peer")
-    .description("The devices that may connect: add, list, show, edit, rotate, remove, import, export")
+    .description("Add, list, show, edit, rotate, remove, import and export the devices that may connect")
     .helpCommand(false)
     .addHelpText(
       "after",
@@ -51,7 +51,7 @@ export function addPeer(program: Command): void {
   reading(
     peer
       .command("list")
-      .description("Every device: addresses, group, when it was last heard of, traffic as the server counts it")
+      .description("List every device: addresses, group, when it was last heard of, traffic as the server counts it")
       .option("--no-live", "do not ask the server who is connected"),
   )
     .addHelpText(
@@ -72,7 +72,7 @@ export function addPeer(program: Command): void {
   reading(
     peer
       .command("show")
-      .description("One device, without its secrets: the private key is only on the device")
+      .description("Show one device, without its secrets: the private key is only on the device")
       .argument("<name>", "the device"),
   )
     .addHelpText(
@@ -181,7 +181,7 @@ export function addPeer(program: Command): void {
 
   peer
     .command("export")
-    .description("Every device as a server's wg0.conf, with preshared keys, for a backup or another server")
+    .description("Write every device as a server's wg0.conf, with preshared keys, for a backup or another server")
     .option("-o, --out <file>", "write it into this new file, which only you can read, instead of showing it")
     .option("--with-private-key", "the server's private key too: whoever has the file can be the server")
     .addHelpText(

@@ -13,7 +13,7 @@ export interface PlanOptions {
 export function addPlan(program: Command): void {
   reading(program.command("plan"))
     .description(
-      "What a deploy would change and what that means for the VPN: synthesizes, plans every stack, changes nothing. Ends with 0 if nothing changes, 2 if something does, 1 if a plan failed or --fail-on found something",
+      "Show what a deploy would change and what that means for the VPN: synthesize and plan every stack, change nothing",
     )
     .option("--markdown", "print Markdown for a comment of a pull request")
     .option("--out <folder>", "also write summary.md, summary.txt and summary.json into this folder")
@@ -25,6 +25,10 @@ export function addPlan(program: Command): void {
     .option(
       "--from <file...>",
       "do not run Terraform: summarize a plan's JSON, from `terraform show -json` or downloaded from HCP Terraform; FILE=STACK says which stack it is, - is standard input",
+    )
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 nothing changes, 2 something does, or a stack waits for another, 1 a plan failed or --fail-on found something.",
     )
     .addHelpText(
       "after",

@@ -9,7 +9,9 @@ export interface RenderOptions {
 export function addRender(program: Command): void {
   const render = program
     .command("render")
-    .description("What would run on the server, and with which settings, for review; asks nobody and changes nothing")
+    .description(
+      "Show what would run on the server, and with which settings, for review; AWS is not asked, and nothing is changed",
+    )
     .helpCommand(false)
     .addHelpText(
       "after",
@@ -21,7 +23,7 @@ export function addRender(program: Command): void {
     );
 
   reading(render.command("userdata"))
-    .description("The cloud-config that makes a fresh image the site's server, as it is before it is packed")
+    .description("Show the cloud-config that makes a fresh image the site's server, as it is before it is packed")
     .addHelpText("after", examples(["stingy render userdata --site tokyo", "of one site"]))
     .action(
       action<RenderOptions>(async (context, options) => {
@@ -31,7 +33,7 @@ export function addRender(program: Command): void {
     );
 
   reading(render.command("config"))
-    .description("Every setting of the site as it is used, with the defaults filled in, in YAML")
+    .description("Show every setting of the site as it is used, with the defaults filled in, in YAML")
     .addHelpText("after", examples(["stingy render config --json", "for a program"]))
     .action(
       action<RenderOptions>(async (context, options) => {
@@ -41,7 +43,7 @@ export function addRender(program: Command): void {
     );
 
   reading(render.command("scripts"))
-    .description("Every script, unit and file that the server is given, with its path and mode")
+    .description("Show every script, unit and file that the server is given, with its path and mode")
     .option("--out <folder>", "write them below this folder instead of printing them")
     .addHelpText("after", examples(["stingy render scripts --out server", "then read or lint what is in server"]))
     .action(

@@ -98,7 +98,8 @@ export function jsonOf(results: readonly Result[], { site }: Pick<Facts, "site">
   const findings = findingsOf(results);
   const shown = ({ check, status, saw }: Result) => ({ id: check.id, status, title: check.title, saw });
   return {
-    site: `${site.environment}-${site.name}`,
+    site: site.name,
+    environment: site.environment,
     region: site.region,
     healthy: findings.length === 0,
     findings: findings.map((result) => ({

@@ -76,8 +76,8 @@ export async function addPeer(context: Context, options: AddOptions, name: strin
       if (peer !== first) await handout.write(config(peer));
       handout.give(config(peer));
     } catch (error) {
-      handout.discard();
       if (!taken) await takeBack(found, name, first);
+      handout.discard();
       throw error;
     }
     await handout.show(config(peer), name);
@@ -141,7 +141,9 @@ function isOurs(stored: StoredParameter | undefined, { publicKey, presharedKey }
 /** Removes what could not be given out, also where the answer to storing it was lost. */
 async function takeBack({ store }: SitePeers, name: string, peer: StoredPeer): Promise<void> {
   try {
-    if (isOurs(await store.get(peerPath(name)), peer)) await store.remove([peerPath(name)]);
+    const stored = await store.get(peerPath(name));
+    // A read may not show yet what was just stored; to remove what is not there does no harm.
+    if (stored === undefined || isOurs(stored, peer)) await store.remove([peerPath(name)]);
   } catch {
     note(`${name} may be in the store, with a key that nobody has: look with \`npx stingy peer list\` and remove it.`);
   }

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
 import path from "node:path";
 import { CliError, usageError } from "../exit";
-import { note, print } from "../output";
+import { note } from "../output";
 import { fitsQr, qrPng, qrText } from "./qr";
 
 export interface HandoutOptions {
@@ -75,7 +75,7 @@ export class Handout {
       const whole = Buffer.from(await content(config));
       try {
         ftruncateSync(descriptor);
-        for (let at = 0; at < whole.length; ) at += writeSync(descriptor, whole, at, whole.length - at, at);
+        writeWhole(descriptor, whole, 0);
       } catch (error) {
         throw cannotWrite(file, error);
       }
@@ -90,11 +90,17 @@ export class Handout {
     this.files = [];
   }
 
-  /** From here on the configuration is the person's: in the files, or printed. */
+  /** From here on the configuration is the person's: in the files, or printed. Throws where nobody has got it. */
   give(config: string): void {
     for (const { descriptor } of this.files) closeSync(descriptor);
     this.files = [];
-    if (!this.filed) print(config.trimEnd());
+    if (this.filed) return;
+    try {
+      // Not print(): a full disk, a closed pipe or terminal has to be known here, while it can be taken back.
+      writeWhole(process.stdout.fd, Buffer.from(`${config.trimEnd()}\n`));
+    } catch (error) {
+      throw cannotWrite("Standard output", error);
+    }
   }
 
   /** Draws the QR code, where one is wanted. */
@@ -147,6 +153,13 @@ export class Handout {
   }
 }
 
+/** From this place of a file on, or to where the file is. */
+function writeWhole(descriptor: number, whole: Buffer, from?: number): void {
+  for (let at = 0; at < whole.length; ) {
+    at += writeSync(descriptor, whole, at, whole.length - at, from === undefined ? null : from + at);
+  }
+}
+
 function importAdvice(file: string, toSave: boolean): string[] {
   const interfaceName = path.basename(file, ".conf");
   const quick = path.isAbsolute(file) ? file : `./${path.normalize(file)}`;
@@ -174,9 +187,11 @@ export function cannotWrite(file: string, error: unknown): CliError {
     EROFS: "that disk is read-only",
     ENOSPC: "the disk is full",
     ENOTDIR: "what should be its folder is a file",
+    EPIPE: "nobody reads it",
+    EIO: "the terminal is closed, or the disk fails",
   };
   return new CliError(`${file} cannot be written: ${reasons[code ?? ""] ?? message}.`, {
-    fix: "Nothing was stored. Choose another file.",
+    fix: "Choose another place for it.",
     cause: error,
   });
 }

@@ -52,7 +52,7 @@ export async function listPeers(context: Context, { json, live: wanted = true }:
         broken.map(({ name, reason }) => [name, reason ?? ""]),
       ),
     );
-    note(`Correct these with \`npx stingy peer edit\`, or remove them and add them again.`);
+    note("Remove these and add them again; a group or keepalive alone, `npx stingy peer edit` corrects.");
   }
   if (wanted && live.reason !== undefined) note(`Who is connected is unknown: ${live.reason}.`);
 }

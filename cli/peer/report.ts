@@ -1,4 +1,4 @@
-import { REPORTED_KEY_CHARACTERS, siteNames } from "../../modules/names";
+import { MOST_REPORTED, REPORTED_KEY_CHARACTERS, siteNames } from "../../modules/names";
 import { runDocument } from "../run-document";
 import { whyNot } from "./applied";
 import { ACTIVE_WITHIN_SECONDS } from "./defaults";
@@ -27,9 +27,6 @@ export type Live =
   | { readonly report?: undefined; readonly reason: string };
 
 export type Activity = "active" | "idle" | "never" | "unknown";
-
-/** So many peers are in a report at most, those last heard of: what modules/server/peer-report.ts says. */
-export const MOST_REPORTED = 400;
 
 export async function liveReport({ aws, site, instanceId }: SiteStore): Promise<Live> {
   if (instanceId === undefined) return { reason: "the site has no server yet" };

@@ -63,13 +63,16 @@ export async function rotatePeer(context: Context, options: RotateOptions, name:
       await handout.write(config(stored));
       handout.give(config(stored));
     } catch (error) {
-      handout.discard();
-      const now = await found.store.get(path).catch(() => undefined);
-      if (now === undefined || now.value.includes(publicKey)) {
+      const known = await found.store.get(path).then(
+        (now) => now?.value ?? "",
+        () => undefined,
+      );
+      if (known === undefined || known.includes(publicKey)) {
         note(
           `The new keys of ${name} may be stored, and nobody has them: run \`npx stingy peer rotate ${name}\` again.`,
         );
       }
+      handout.discard();
       throw error;
     }
     await handout.show(config(stored), name);

@@ -9,7 +9,7 @@ import { type KnownPeer, knownPeers } from "./known";
 import { peerPath } from "./name";
 
 export interface Settling {
-  readonly store: Pick<Store, "peers" | "get" | "replace">;
+  readonly store: Pick<Store, "peers" | "replace">;
   readonly site: Pick<Site, "tunnel">;
   readonly clientPublicKeys: string;
 }
@@ -47,9 +47,8 @@ export async function settle(
     const known = knownPeers(await store.peers(), clientPublicKeys, site);
     const isOwn = (other: KnownPeer) => other.parameter !== undefined && other.name === name;
     if (known.find(isOwn)?.parameter?.value !== writePeer(peer)) {
-      // A list that does not show the last write is too old to show others'.
-      const stored = await store.get(peerPath(name));
-      if (stored?.value !== writePeer(peer) || waited++ >= PATIENCE) throw removedMeanwhile(name);
+      // A list that does not show the last write is too old to show others', or somebody removed it.
+      if (waited++ >= PATIENCE) throw removedMeanwhile(name);
       await sleep(patienceMs);
       continue;
     }

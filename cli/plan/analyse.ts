@@ -85,7 +85,6 @@ function madeWith({ terraform_version, configuration }: TerraformPlan): string {
 export function reportOf(
   stacks: readonly StackReport[],
   reads: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>> = new Map(),
-  notes: readonly string[] = [],
 ): Report {
   const findings = stacks.flatMap((stack) => {
     const planned = stack.state === "planned" ? stack : stack.state === "failed" ? stack.partly : undefined;
@@ -112,6 +111,5 @@ export function reportOf(
   return {
     stacks,
     findings: findings.sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity)),
-    notes,
   };
 }

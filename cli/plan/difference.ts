@@ -28,6 +28,8 @@ export interface Differences {
 const CONTEXT_LINES = 3;
 const LONGEST_VALUE = 200;
 const USER_DATA = /^user_data(_base64)?$/;
+/** What Terraform compares instead of a file: as long as a key, and no secret. */
+const DIGEST = /^(source_code_hash|code_sha256|output_base64sha256)$/;
 /** Lines that differ in nothing that may be shown. */
 const HIDDEN_ONLY = "differs only in what is not shown";
 
@@ -39,8 +41,11 @@ export function differences({ change }: ResourceChange, mask: Mask): Differences
   const forced = new Set((change.replace_paths ?? []).map(([first]) => String(first)));
 
   const value = (path: string, before: Json, after: Json, same: boolean) => {
-    const shown = (side: Json) =>
-      side === undefined ? {} : shorten(mask.text(side === null ? "null" : oneLine(side)));
+    const shown = (side: Json) => {
+      if (side === undefined) return {};
+      if (DIGEST.test(path) && typeof side === "string" && !isHidden(side)) return "(a digest)";
+      return shorten(mask.text(side === null ? "null" : oneLine(side)));
+    };
     const [was, is] = [shown(before), shown(after)];
     values.push({
       path: mask.text(path),
@@ -146,7 +151,7 @@ function asLines(side: Json): string | undefined {
 }
 
 /** AWS gives nothing in many forms, and Terraform takes them for one. */
-export function isEmpty(side: Json): boolean {
+function isEmpty(side: Json): boolean {
   return (
     side === undefined || side === null || side === "" || (typeof side === "object" && Object.keys(side).length === 0)
   );

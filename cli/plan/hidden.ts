@@ -8,7 +8,7 @@ export const MASKED = "(hidden: looks like a secret)";
 const SHORTEST_SECRET = 8;
 
 const SECRET_NAME =
-  /(?:^|[^a-z])(?:token|secret|password|passwd|private_?key|preshared_?key|psk|api_?key|secret_?access_?key)$/i;
+  /(?:^|[^a-z])(?:token|secret|pass(?:word|wd|phrase)?|private_?key|preshared_?key|psk|api_?key|secret_?access_?key)$/i;
 
 const mixed = (text: string) => /[a-z]/.test(text) && /[A-Z]/.test(text) && /\d/.test(text);
 
@@ -33,7 +33,7 @@ const LOOKS: readonly { readonly pattern: RegExp; readonly when?: (text: string)
 
 /** `PrivateKey = …`, `"token": "…"`: a secret by its name. A variable or a path after the name is none. */
 const ASSIGNED =
-  /((?<![A-Za-z])(?:private_?key|preshared_?key|password|passwd|secret|secret_?access_?key|api_?token|token|api_?key)\\?["']?\s*[=:]\s*\\?["']?)([^\s"'\\$(<>{}[\],;/|&.][^\s"'\\,;]{5,})/gi;
+  /((?<![A-Za-z])(?:private_?key|preshared_?key|psk|pass(?:word|wd|phrase)?|secret|secret_?access_?key|api[_-]?token|token|api_?key)\\?["']?\s*[=:]\s*\\?["']?)([^\s"'\\$(<>{}[\],;/|&.][^\s"'\\,;]{5,})/gi;
 const CREDENTIALS_IN_URL = /(:\/\/)[^\s/"'@:]*:[^\s/"'@]+@/g;
 
 /** Hides in any text what looks like a secret. */
@@ -74,11 +74,20 @@ function collect(value: Json, marks: Marks, into: Set<string>): void {
   if (!marks || value === null || value === undefined) return;
   if (typeof value === "object") {
     for (const [key, inner] of Object.entries(value)) collect(inner, marks === true ? true : at(marks, key), into);
-  } else if (marks === true && typeof value === "string") {
-    for (const text of [value, value.trim(), JSON.stringify(value).slice(1, -1)]) {
-      if (text.length >= SHORTEST_SECRET) into.add(text);
+  } else if (marks === true && (typeof value === "string" || typeof value === "number")) {
+    const whole = String(value);
+    for (const text of [whole, whole.trim(), JSON.stringify(whole).slice(1, -1)]) {
+      if (text.length < SHORTEST_SECRET) continue;
+      into.add(text);
+      into.add(inBase64(text));
     }
   }
+}
+
+/** As much of it as stays the same whatever follows. */
+function inBase64(text: string): string {
+  const bytes = Buffer.from(text);
+  return bytes.subarray(0, bytes.length - (bytes.length % 3)).toString("base64");
 }
 
 export function at(marks: Marks, key: string | number): Marks {

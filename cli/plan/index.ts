@@ -11,6 +11,8 @@ import { markdown } from "./markdown";
 import type { Report } from "./report";
 import { text } from "./text";
 
+const ERRORED = ["Terraform ended this plan with an error, which its JSON does not say."];
+
 /** `stingy plan` */
 export async function plan(context: Context, options: PlanOptions): Promise<ExitCode> {
   const kinds = failOn(options.failOn);
@@ -29,7 +31,12 @@ export async function plan(context: Context, options: PlanOptions): Promise<Exit
 async function reportOfFiles(files: readonly string[]): Promise<Report> {
   const { readPlans } = require("./from") as typeof import("./from");
   const { analyse, reportOf } = require("./analyse") as typeof import("./analyse");
-  return reportOf((await readPlans(files)).map(({ id, plan }) => analyse(id, plan)));
+  return reportOf(
+    (await readPlans(files)).map(({ id, plan }) => {
+      const planned = analyse(id, plan);
+      return plan.errored ? { id, state: "failed", problem: ERRORED, fix: undefined, partly: planned } : planned;
+    }),
+  );
 }
 
 async function reportOfRuns(context: Context, options: PlanOptions): Promise<Report> {

@@ -3,7 +3,7 @@ import type { PlannedStack, Report, StackReport } from "./report";
 import { plain } from "./sentence";
 
 /** The report for programs. */
-export function json({ stacks, findings, notes }: Report): object {
+export function json({ stacks, findings }: Report): object {
   return {
     changes: stacks.some(stackChanges),
     findings: findings.map(({ id, severity, stack, text, about, exposure = false }) => ({
@@ -15,7 +15,6 @@ export function json({ stacks, findings, notes }: Report): object {
       exposure,
     })),
     stacks: stacks.map(stackJson),
-    notes,
   };
 }
 

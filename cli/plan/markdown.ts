@@ -28,7 +28,6 @@ export function markdown(report: Report): string {
     ...table(report.stacks),
     "",
     ...unplanned(report.stacks),
-    ...report.notes.flatMap((note) => [`${html(note)}  `]),
   ].join("\n");
   return withSections(head, report.stacks.flatMap(sections));
 }

@@ -140,7 +140,7 @@ function conditionText(condition: Json): string {
 }
 
 /** "ec2:A, ec2:B on arn:… where …" */
-export function grantsSentence({ actions, resources, condition, principal }: Grants): Sentence {
+function grantsSentence({ actions, resources, condition, principal }: Grants): Sentence {
   const named = resources.filter((resource) => resource !== "" && resource !== UNKNOWN);
   const onWhat: Sentence = resources.includes("*")
     ? [" on ", { value: "*" }, " (every resource)"]

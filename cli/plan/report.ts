@@ -57,5 +57,4 @@ export interface Report {
   readonly stacks: readonly StackReport[];
   /** Of every stack, the gravest first. */
   readonly findings: readonly (Finding & { readonly stack: string })[];
-  readonly notes: readonly string[];
 }

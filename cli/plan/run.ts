@@ -7,11 +7,12 @@ import { ROOT } from "../context";
 import { CliError, usageError } from "../exit";
 import { analyse, reportOf } from "./analyse";
 import { diagnosticsOf, type Explained, explain } from "./explain";
+import { Mask } from "./hidden";
 import { type Stack, synthesize } from "./project";
 import type { FailedStack, Report, StackReport } from "./report";
-import { plain } from "./sentence";
+import { mapValues, plain } from "./sentence";
 import { Terraform } from "./terraform";
-import { parsePlan } from "./terraform-plan";
+import { parsePlan, type TerraformPlan } from "./terraform-plan";
 
 export interface RunOptions {
   readonly config: Config;
@@ -170,9 +171,10 @@ class Runner {
     ]);
     const shown = await this.terraform.run(stack.folder, ["show", "-json", file]);
     // A plan with an error in it still shows what would have been.
-    const summary = shown.code === 0 ? analyse(stack.id, parsePlan(shown.stdout, `${stack.id}'s plan`)) : undefined;
+    const plan = shown.code === 0 ? parsePlan(shown.stdout, `${stack.id}'s plan`) : undefined;
+    const summary = plan && analyse(stack.id, plan);
     if (planned.code !== 0) {
-      const explained = explain(diagnosticsOf(planned.stdout), planned.stderr);
+      const explained = masked(explain(diagnosticsOf(planned.stdout), planned.stderr), plan);
       if (explained.everywhere) throw problem(explained);
       return { ...failed(stack, explained), ...(summary && summary.resources.length > 0 ? { partly: summary } : {}) };
     }
@@ -208,6 +210,13 @@ function countsOf(stdout: string) {
   if (/^No changes\./m.test(stdout)) return { add: 0, change: 0, destroy: 0 };
   const found = /Plan: (?:\d+ to import, )?(\d+) to add, (\d+) to change, (\d+) to destroy/.exec(stdout);
   return found ? { add: Number(found[1]), change: Number(found[2]), destroy: Number(found[3]) } : undefined;
+}
+
+/** A provider's error may quote what the plan marks as sensitive. */
+function masked(explained: Explained, plan: TerraformPlan | undefined): Explained {
+  if (plan === undefined) return explained;
+  const mask = new Mask(plan);
+  return { ...explained, problem: mapValues(explained.problem, (value) => mask.text(value)) };
 }
 
 class StackError extends Error {

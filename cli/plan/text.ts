@@ -9,7 +9,7 @@ const TONES = { danger: "bad", attention: "warn", info: "good" } as const satisf
 
 /** The report for a terminal. */
 export async function text(report: Report): Promise<string> {
-  const { findings, stacks, notes } = report;
+  const { findings, stacks } = report;
   return [
     tone("strong", `Plan: ${headline(report)}`),
     "",
@@ -26,7 +26,6 @@ export async function text(report: Report): Promise<string> {
     await table(["stack", "add", "change", "replace", "destroy", "cost a month"], stacks.map(row)),
     "",
     ...stacks.flatMap(details),
-    ...notes,
   ]
     .join("\n")
     .trimEnd();

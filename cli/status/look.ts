@@ -16,7 +16,7 @@ import { serverOf } from "./server-of";
 
 const HOUR_MS = 3_600_000;
 const PRICE_DAYS = 7;
-const METRICS_PERIOD_SECONDS = 300;
+const METRICS_PERIOD_SECONDS = 60;
 const METRICS_NAMESPACE = "StingyVPN";
 /** SSM gives this many versions at once and keeps a hundred. */
 const VERSIONS_AT_ONCE = 50;

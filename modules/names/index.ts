@@ -56,5 +56,8 @@ export function logGroupOf(functionName: string): string {
 /** A peer is named by the beginning of its public key where space is scarce: 60 bits, as unmistakable as the whole. */
 export const REPORTED_KEY_CHARACTERS = 10;
 
+/** So many peers, those last heard of, are in one report: less than the 24,000 characters that Systems Manager keeps of an answer. */
+export const MOST_REPORTED = 400;
+
 /** What the server gives of its journal at once. Compressed, they are well below the 24,000 characters that Systems Manager keeps of an answer. */
 export const JOURNAL_LINES = 400;

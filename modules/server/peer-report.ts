@@ -1,13 +1,11 @@
 import { Construct } from "constructs";
-import { REPORTED_KEY_CHARACTERS } from "../names";
+import { MOST_REPORTED, REPORTED_KEY_CHARACTERS } from "../names";
 import { commandDocument } from "./command-document";
 
 export interface PeerReportProps {
   readonly name: string;
 }
 
-/** Systems Manager keeps 24,000 characters of what a command prints; these are less, and more devices than a small team has. */
-const MOST_PEERS = 400;
 const ANSWER_SECONDS = 30;
 
 /** Has the server say of its peers when each was last heard of, and what it sent and got, for the operator's command. */
@@ -22,7 +20,7 @@ export class PeerReport extends Construct {
       // The dump has preshared keys: only what is named here leaves the server.
       commands: [
         "date +%s",
-        `wg show wg0 dump | awk -F '\\t' 'NR > 1 && $5 > 0 { print $5, substr($1, 1, ${REPORTED_KEY_CHARACTERS}), $6, $7 }' | sort -rn | head -n ${MOST_PEERS}`,
+        `wg show wg0 dump | awk -F '\\t' 'NR > 1 && $5 > 0 { print $5, substr($1, 1, ${REPORTED_KEY_CHARACTERS}), $6, $7 }' | sort -rn | head -n ${MOST_REPORTED}`,
       ],
     });
   }

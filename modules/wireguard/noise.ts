@@ -39,7 +39,7 @@ export function agree(privateKey: Uint8Array, publicKey: Uint8Array): Buffer | u
 }
 
 /** HKDF's first `count` outputs with HMAC-BLAKE2s. */
-export function derive(count: number, chainingKey: Uint8Array, input: Uint8Array): Buffer[] {
+function derive(count: number, chainingKey: Uint8Array, input: Uint8Array): Buffer[] {
   const secret = hmac(blake2s, chainingKey, input);
   const outputs: Buffer[] = [];
   for (let number = 1; number <= count; number++) {
@@ -49,7 +49,7 @@ export function derive(count: number, chainingKey: Uint8Array, input: Uint8Array
   return outputs;
 }
 
-export function counterNonce(counter: bigint): Buffer {
+function counterNonce(counter: bigint): Buffer {
   const nonce = Buffer.alloc(12);
   nonce.writeBigUInt64LE(counter, 4);
   return nonce;

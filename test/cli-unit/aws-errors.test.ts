@@ -81,6 +81,23 @@ describe("what AWS throws", () => {
       /network/,
     ],
     [
+      "a proxy that opens connections",
+      thrown("Error", "self-signed certificate in certificate chain", {
+        code: "SELF_SIGNED_CERT_IN_CHAIN",
+        $metadata: { attempts: 1 },
+      }),
+      "This computer does not trust who answers for AWS in eu-west-1 (SELF_SIGNED_CERT_IN_CHAIN).",
+      /NODE_EXTRA_CA_CERTS/,
+    ],
+    [
+      "a web page in place of an answer, of which nothing is repeated",
+      thrown("SyntaxError", "Unexpected token '<', \"<secret\" is not valid JSON", {
+        $metadata: { httpStatusCode: 503 },
+      }),
+      "What answers for AWS in eu-west-1 does not speak as AWS does (HTTP 503).",
+      /login page/,
+    ],
+    [
       "a fault of AWS's own",
       thrown("InternalServerError", "oops", { $metadata: { httpStatusCode: 500 } }),
       "AWS has a problem of its own (InternalServerError, HTTP 500): oops",

@@ -1,7 +1,8 @@
 import { createSocket } from "node:dgram";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
-import { readState } from "../../cli/doctor/look/computer";
+import { clockAhead, readState } from "../../cli/doctor/look/computer";
 import { readReport } from "../../cli/doctor/look/controller";
 import { askDns } from "../../cli/doctor/look/dns";
 import { connect, largest } from "../../cli/doctor/probe";
@@ -156,6 +157,26 @@ describe("what the doctor reads", () => {
     expect(readReport(report, now)).to.deep.equal({ clockAhead: 5, active: 2 });
     expect(readReport("", now)).to.deep.equal({ clockAhead: undefined, active: 0 });
     expect(readReport("command not found\n", now)).to.deep.equal({ clockAhead: undefined, active: 0 });
+  });
+
+  it("of AWS's clock: the date of its own answer, not of a page that it leads to", async () => {
+    const web = createServer((request, response) => {
+      response.sendDate = false;
+      const old = request.url === "/page";
+      response.setHeader("date", new Date(Date.now() - (old ? HOUR_MS : 0)).toUTCString());
+      response.writeHead(old ? 200 : 302, { location: "/page" }).end();
+    });
+    await new Promise<void>((resolve) => web.listen(0, "127.0.0.1", resolve));
+    const saved = process.env.AWS_ENDPOINT_URL_STS;
+    process.env.AWS_ENDPOINT_URL_STS = `http://127.0.0.1:${(web.address() as AddressInfo).port}`;
+    try {
+      expect(await clockAhead("eu-west-1")).to.be.within(-5, 5);
+    } finally {
+      if (saved === undefined) delete process.env.AWS_ENDPOINT_URL_STS;
+      else process.env.AWS_ENDPOINT_URL_STS = saved;
+      web.closeAllConnections();
+      web.close();
+    }
   });
 
   it("of a state of Terraform's: its outputs and accounts", () => {

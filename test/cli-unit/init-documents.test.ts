@@ -7,12 +7,8 @@ import { createProgram } from "../../cli/program";
 
 const read = (file: string) => readFileSync(path.join(ROOT, file), "utf8");
 
-/** What IAM calls a service, where it is not what the SDK's package is called. */
-const IAM_NAMES: Readonly<Record<string, string>> = {
-  "cloudwatch-logs": "logs",
-  eventbridge: "events",
-  "service-quotas": "servicequotas",
-};
+/** What IAM calls a service, where it is not what cli/sdk.ts calls it. */
+const IAM_NAMES: Readonly<Record<string, string>> = { quotas: "servicequotas" };
 /** What IAM calls an action, where it is not what the API calls it. */
 const IAM_ACTIONS: Readonly<Record<string, string>> = { "lambda:Invoke": "lambda:InvokeFunction" };
 /** Whoever has credentials may ask. */
@@ -21,7 +17,7 @@ const NEEDS_NOTHING = ["sts:GetCallerIdentity"];
 const OF_THE_SHELL = ["ssm:ResumeSession", "ssm:StartSession", "ssm:TerminateSession"];
 
 function calledActions(): string[] {
-  const imports = /const \{([^}]*)\}\s*=\s*await import\(\s*"@aws-sdk\/client-([a-z0-9-]+)"/g;
+  const imports = /const \{([^}]*)\}\s*=\s*sdk\.(\w+);/g;
   const found = readdirSync(path.join(ROOT, "cli"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".ts"))
     .flatMap((name) => [...read(`cli/${name}`).matchAll(imports)])

@@ -1,6 +1,7 @@
 import { expect } from "chai";
-import { activityOf, MOST_REPORTED, parseReport, trafficOf } from "../../cli/peer/report";
+import { activityOf, parseReport, trafficOf } from "../../cli/peer/report";
 import { ago, bytes } from "../../cli/peer/units";
+import { MOST_REPORTED } from "../../modules/names";
 
 const KEY = "abcdefghijKLMNOPQRSTUVWXYZabcdefghijklmnop0=";
 const NOW = 1_800_000_000;

@@ -168,6 +168,9 @@ describe("the server's journal", () => {
     expect(lines.length).to.be.greaterThan(50).and.lessThan(300);
     expect(lines.at(-1)?.message).to.equal(`stingy-sync: line ${Math.sin(299)}`);
     expect(lines.at(-50)?.message).to.equal(`stingy-sync: line ${Math.sin(250)}`);
+    // So its agent marks what it has cut off.
+    const marked = `${whole.slice(0, Math.floor(whole.length / 2))}\n---Output truncated---`;
+    expect(readJournal(marked, INSTANCE, "server")).to.deep.equal(lines);
   });
 
   it("is empty where the server has said nothing, or nonsense", () => {

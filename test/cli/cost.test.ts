@@ -128,6 +128,29 @@ describe("stingy cost", () => {
     expect(stdout).to.match(/^now +EC2's Spot price history +machine on Spot$/m);
   });
 
+  it("takes the price list's prices also where AWS refuses to tell the Spot price", async () => {
+    const item = {
+      product: { attributes: { usagetype: "APN1-EBS:VolumeUsage.gp3" } },
+      terms: { OnDemand: { term: { priceDimensions: { dimension: { pricePerUnit: { USD: "0.5" } } } } } },
+    };
+    const priceList = await served((_request, response) => {
+      response.setHeader("content-type", "application/x-amz-json-1.1");
+      response.end(JSON.stringify({ FormatVersion: "aws_v1", PriceList: [JSON.stringify(item)] }));
+    });
+    const refusing = await served((_request, response) => {
+      response.writeHead(403, { "content-type": "text/xml" });
+      response.end(
+        "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>no</Message></Error></Errors></Response>",
+      );
+    });
+    const { code, stdout, stderr } = await stingy(["cost"], {
+      env: { ...emulator.env, AWS_ENDPOINT_URL_PRICING: priceList, AWS_ENDPOINT_URL_EC2: refusing },
+    });
+    expect(code).to.equal(0);
+    expect(stdout).to.match(/^gp3 disk of 8 GB +8 GB-months +\$0\.5 +\$4\.00 +\$4\.00$/m);
+    expect(stderr).to.contain("AWS could not be asked for Spot prices: AWS refuses this to your role: no");
+  });
+
   it("waits a few seconds for an AWS that does not answer, and no longer", async () => {
     const silent = await served(() => undefined);
     const { code, stdout, stderr } = await stingy(["cost"], { env: { ...emulator.env, AWS_ENDPOINT_URL: silent } });

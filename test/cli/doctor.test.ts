@@ -481,6 +481,23 @@ describe("stingy doctor", () => {
     });
   });
 
+  it("says that Systems Manager does not know the server, and tries to connect all the same", async () => {
+    server = await startServer();
+    const unknown = (call: string) =>
+      call.includes("SendCommand")
+        ? {
+            status: 400,
+            body: JSON.stringify({
+              __type: "InvalidInstanceId",
+              message: `Instances [[${site.instanceId}]] not in a valid state for account ${ACCOUNT}`,
+            }),
+          }
+        : undefined;
+    const result = await inFrontOfAws(unknown, 0, (url) => diagnosed([], url));
+    expect(result.found).to.deep.equal({ "server-agent": "attention", "tunnel-mtu": "attention" });
+    expect(saw(result, "server-agent")).to.include("it does not run what it is asked to (Unregistered)");
+  });
+
   it("says that it may not try to connect, and leaves nothing behind", async () => {
     const result = await inFrontOfAws(refused("PutParameter"), 0, (url) => diagnosed([], url));
     expect(result.found).to.deep.equal({ "tunnel-handshake": "unknown" });

@@ -68,7 +68,11 @@ class FakeCloudflare {
     const verified = { id: "x", status, ...(expires ? { expires_on: expires } : {}) };
     const asked = pathname.replace("/client/v4/", "");
     if (this.down) return [502, "bad gateway"];
-    if (authorization !== `Bearer ${TOKEN}`) return refused(401, 1000, "Invalid API Token");
+    if (authorization !== `Bearer ${TOKEN}`) {
+      return asked.startsWith("zones")
+        ? refused(403, 9109, "Invalid access token")
+        : refused(401, 1000, "Invalid API Token");
+    }
     if (asked === "user/tokens/verify")
       return owner === "user" ? good(verified) : refused(401, 1000, "Invalid API Token");
     if (asked === "accounts/acc/tokens/verify" && owner === "account") return good(verified);
@@ -403,7 +407,9 @@ sites:
       const wrong = "wrongToken_0123456789abcdefghijklmnopqrst";
       const { code, stdout, stderr } = await give(wrong);
       expect(code).to.equal(1);
-      expect(stderr).to.contain("Cloudflare does not accept this token: 1000 Invalid API Token");
+      expect(stderr).to.contain(
+        "This token does not see the zone example.com (Cloudflare says: 9109 Invalid access token).",
+      );
       expect(stdout + stderr).to.not.contain(wrong);
       expect(await stored()).to.equal(undefined);
     });

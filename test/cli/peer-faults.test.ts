@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { expect } from "chai";
@@ -6,6 +7,8 @@ import { Emulator } from "./support/emulator";
 import { FaultyAws } from "./support/faulty-aws";
 import { storedPeers } from "./support/peers";
 import { folderWith, stingy } from "./support/stingy";
+
+const NOTHING_FOUND = { says: { Parameters: [], InvalidParameters: [] } };
 
 describe("stingy peer, when AWS fails in the middle", () => {
   let emulator: Emulator;
@@ -22,7 +25,8 @@ describe("stingy peer, when AWS fails in the middle", () => {
     aws.reset();
   });
 
-  const run = (args: readonly string[]) => stingy(["peer", ...args], { env: aws.env });
+  const run = (args: readonly string[], during: (child: ChildProcess) => void = () => undefined) =>
+    stingy(["peer", ...args], { env: aws.env, during });
   const keyIn = (config: string) => publicKeyOf(parseConfig(config).interface.privateKey ?? "");
 
   it("add takes back what it stored where it cannot see that nobody else has the address", async () => {
@@ -40,6 +44,42 @@ describe("stingy peer, when AWS fails in the middle", () => {
       expect(await storedPeers(emulator)).to.deep.equal({});
       expect(readdirSync(folder)).to.deep.equal([]);
     }
+  });
+
+  it("add takes back also what a read does not show yet", async () => {
+    aws.fate = (operation) => {
+      if (aws.count("PutParameter") === 0) return "answered";
+      if (operation === "GetParametersByPath") return { error: "AccessDeniedException" };
+      return operation === "GetParameters" ? NOTHING_FOUND : "answered";
+    };
+    expect((await run(["add", "phone"])).code).to.equal(1);
+    expect(await storedPeers(emulator)).to.deep.equal({});
+  });
+
+  it("add takes back a device whose configuration nobody got", async () => {
+    const { code, stderr } = await run(["add", "phone"], (child) => child.stdout?.destroy());
+    expect(stderr).to.equal(
+      "error: Standard output cannot be written: nobody reads it.\nChoose another place for it.\n",
+    );
+    expect(code).to.equal(1);
+    expect(await storedPeers(emulator)).to.deep.equal({});
+  });
+
+  it("rotate says what to do where nobody got the new keys", async () => {
+    await run(["add", "phone"]);
+    const { code, stderr } = await run(["rotate", "phone"], (child) => child.stdout?.destroy());
+    expect(stderr).to.match(/^The new keys of phone may be stored, and nobody has them: .*\nerror: Standard output/);
+    expect(code).to.equal(1);
+  });
+
+  it("rotate speaks of no new keys of a device that is not there any more", async () => {
+    await run(["add", "phone"]);
+    aws.calls = [];
+    aws.fate = (operation) => {
+      if (operation === "PutParameter") return { error: "AccessDeniedException" };
+      return aws.count("PutParameter") > 0 && operation === "GetParameters" ? NOTHING_FOUND : "answered";
+    };
+    expect((await run(["rotate", "phone"])).stderr).to.match(/^error: AWS refuses this to your role/);
   });
 
   it("add knows its own device where the answer to storing it was lost", async () => {

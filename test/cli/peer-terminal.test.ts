@@ -1,8 +1,11 @@
+import type { ChildProcess } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { generatePrivateKey, parseConfig, publicKeyOf } from "../../modules/wireguard";
 import { Emulator } from "./support/emulator";
+import { FaultyAws } from "./support/faulty-aws";
 import { decoded, decodedScreen, storedPeers, strip } from "./support/peers";
 import { folderWith, inTerminal, stingy } from "./support/stingy";
 
@@ -66,6 +69,28 @@ describe("stingy peer in a terminal", () => {
     const key = parseConfig(decoded(second)).interface.privateKey ?? "";
     expect(publicKeyOf(key)).to.equal((await storedPeers(emulator)).second?.publicKey);
     expect(alone.stderr).not.to.include(key);
+  });
+
+  it("takes a device back whose configuration stood on a terminal that was closed", async () => {
+    const aws = await FaultyAws.start(emulator);
+    try {
+      let terminal: ChildProcess | undefined;
+      aws.fate = (operation) => {
+        if (operation === "PutParameter") terminal?.kill("SIGKILL");
+        return "answered";
+      };
+      await inTerminal(["peer", "add", "phone"], [], {
+        env: aws.env,
+        during: (child) => {
+          terminal = child;
+        },
+      });
+      // The command outlives its terminal.
+      for (let tries = 0; aws.count("DeleteParameters") === 0 && tries < 100; tries++) await sleep(100);
+      expect([aws.count("PutParameter"), aws.count("DeleteParameters")]).to.deep.equal([1, 1]);
+    } finally {
+      aws.stop();
+    }
   });
 
   it("asks before it removes, and takes no for an answer", async () => {

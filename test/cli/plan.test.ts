@@ -43,6 +43,7 @@ describe("stingy plan --from", () => {
     "state.json": JSON.stringify({ format_version: "1.0", values: {} }),
     "future.json": JSON.stringify({ format_version: "9.0", planned_values: {} }),
     "empty.json": "",
+    "errored.json": JSON.stringify({ ...JSON.parse(ADDED), errored: true }),
     "plan.tfplan": "PK\u0003\u0004binary",
   });
   const from = (...names: string[]) => stingy(["plan", "--from", ...names.map((name) => path.join(files, name))]);
@@ -60,6 +61,14 @@ describe("stingy plan --from", () => {
     const { code, stdout } = await from("same.json");
     expect(code).to.equal(0);
     expect(stdout).to.include("Plan: nothing changes");
+  });
+
+  it("ends with 1 on a plan that Terraform ended with an error, and shows how far it came", async () => {
+    const { code, stdout, stderr } = await from("errored.json=prod-tokyo-network");
+    expect({ code, stderr }).to.deep.equal({ code: 1, stderr: `Not planned: ${NETWORK}.\n` });
+    expect(stdout)
+      .to.include("Terraform ended this plan with an error, which its JSON does not say.")
+      .and.include("+ aws_vpc.network_vpc is made");
   });
 
   it("reads standard input, and several files, and answers in JSON", async () => {
@@ -172,6 +181,19 @@ describe("stingy plan, with a terraform that", () => {
       "aws_eip.address_elastic-ip is protected, and this change would destroy it: Terraform refuses.",
     );
     expect(stdout).to.include("The Elastic IP 203.0.113.9 is given back to AWS for good");
+  });
+
+  it("quotes in its error what the plan marks as sensitive: it is not shown", async () => {
+    const error = { severity: "error", summary: "Invalid value", detail: "hunter2-hunter2 is too short." };
+    const secret = { before: { value: "x" }, after: { value: "hunter2-hunter2" }, afterSensitive: { value: true } };
+    const partly = JSON.stringify({ ...planOf({ "aws_ssm_parameter.p": secret }), errored: true });
+    const { code, stdout, stderr } = await plan(
+      fakeTerraform({ plan: saying(JSON.stringify({ diagnostic: error }), "exit 1"), show: saying(partly) }),
+      ["--stack", NETWORK],
+    );
+    expect(code).to.equal(1);
+    expect(stdout).to.include("Invalid value. (sensitive) is too short.");
+    expect(stdout + stderr).not.to.include("hunter2");
   });
 
   it("may not do something: names it, and never a secret", async () => {

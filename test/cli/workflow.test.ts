@@ -63,6 +63,13 @@ describe("the workflow that plans", () => {
     ]);
   });
 
+  it("can be run again: the plan replaces that of the run before", () => {
+    const upload = plan.jobs.plan.steps.find(({ uses }: { uses?: string }) =>
+      uses?.startsWith("actions/upload-artifact"),
+    );
+    expect(upload.with.overwrite).to.equal(true);
+  });
+
   it("puts nothing of a pull request into a script", () => {
     for (const { steps } of Object.values<{ steps: readonly { run?: string }[] }>(plan.jobs)) {
       for (const { run = "" } of steps) expect(run).not.to.include("${{");
@@ -73,15 +80,16 @@ describe("the workflow that plans", () => {
     /** A `gh` that knows these comments and notes what is asked of it. */
     function comment(
       comments: readonly { readonly id: number; readonly body: string; readonly login: string }[],
+      summary: Readonly<Record<string, string>> = { "summary.md": `${MARKER}\n` },
     ): string {
       const folder = folderWith({
         "comments.json": JSON.stringify(comments.map(({ id, body, login }) => ({ id, body, user: { login } }))),
-        "summary.md": `${MARKER}\n`,
+        ...summary,
       });
       const gh = path.join(folder, "gh");
       writeFileSync(
         gh,
-        `#!/bin/sh\nfor last; do :; done\ncase "$*" in\n*--jq*) jq -r "$last" comments.json;;\n*) echo "$@" >asked;;\nesac\n`,
+        `#!/bin/sh\nfor last; do :; done\ncase "$*" in\n*--jq*) jq -r "$last" comments.json;;\n*) echo "$@" >asked; cat summary.md >said;;\nesac\n`,
       );
       chmodSync(gh, 0o755);
       const { status, stderr } = spawnSync(
@@ -94,8 +102,10 @@ describe("the workflow that plans", () => {
         },
       );
       expect({ status, stderr }).to.deep.equal({ status: 0, stderr: "" });
+      said = readFileSync(path.join(folder, "said"), "utf8");
       return readFileSync(path.join(folder, "asked"), "utf8").trim();
     }
+    let said = "";
 
     it("where there is none", () => {
       expect(comment([{ id: 1, body: "hello", login: "somebody" }])).to.equal(
@@ -110,6 +120,14 @@ describe("the workflow that plans", () => {
           { id: 2, body: `${MARKER}\nold`, login: "github-actions[bot]" },
         ]),
       ).to.equal("api --silent --method PATCH repos/o/r/issues/comments/2 -F body=@summary.md");
+    });
+
+    it("and does not leave an old one where the plan's job did not come to a plan", () => {
+      const old = { id: 2, body: `${MARKER}\nold`, login: "github-actions[bot]" };
+      expect(comment([old], {})).to.include("--method PATCH");
+      expect(said).to.match(new RegExp(`^${MARKER}\n## Plan: it could not be made\n`));
+      const [download] = plan.jobs.comment.steps;
+      expect(download["continue-on-error"]).to.equal(true);
     });
 
     it("and leaves alone one that somebody else has begun with the same mark", () => {

@@ -281,7 +281,38 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
       resources: { "aws_route.r": replaced({}, { route_table_id: "x" }) },
       says: ["attention way-out-lost: The way to the internet is made anew: no traffic until it is there again."],
     },
+    {
+      when: "a subnet that stays loses its routes",
+      resources: { "aws_route_table_association.a": { before: { subnet_id: "subnet-1" } } },
+      says: ["danger way-out-lost: The way to the internet is taken away: devices reach nothing through the VPN."],
+    },
     { when: "a route is new", resources: { "aws_route.r": { after: {} } }, says: [] },
+  ],
+  "way-out-changed": [
+    {
+      when: "the server may send to less",
+      resources: {
+        "aws_vpc_security_group_egress_rule.e": update(
+          { cidr_ipv4: "0.0.0.0/0", ip_protocol: "-1" },
+          { cidr_ipv4: "10.0.0.0/8" },
+        ),
+      },
+      says: [
+        "attention way-out-changed: aws_vpc_security_group_egress_rule.e: what the server may send, and to where, changes. Devices reach no more through the VPN than it may.",
+      ],
+    },
+    {
+      when: "a route leads elsewhere",
+      resources: { "aws_route.r": update({ gateway_id: "igw-1" }, { gateway_id: "igw-2" }) },
+      says: [
+        "attention way-out-changed: aws_route.r: what the server may send, and to where, changes. Devices reach no more through the VPN than it may.",
+      ],
+    },
+    {
+      when: "only a tag of it changes",
+      resources: { "aws_vpc_security_group_egress_rule.e": update({ cidr_ipv4: "0.0.0.0/0" }, { tags: { a: "b" } }) },
+      says: [],
+    },
   ],
   "firewall-replaced": [
     {
@@ -658,6 +689,20 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
       ],
     },
     {
+      when: "a new role may be taken on by others than AWS's services",
+      resources: {
+        "aws_iam_role.r": { after: { name: "new", assume_role_policy: trusted({ AWS: "*" }) } },
+      },
+      says: ["danger! trust-changed: New role new may be taken on by *."],
+    },
+    {
+      when: "a new role may be taken on by a service of AWS",
+      resources: {
+        "aws_iam_role.r": { after: { name: "new", assume_role_policy: trusted({ Service: "lambda.amazonaws.com" }) } },
+      },
+      says: [],
+    },
+    {
       when: "the trust is only written differently",
       resources: {
         "aws_iam_role.r": update(
@@ -829,6 +874,18 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
       ],
     },
     {
+      when: "a schedule is switched off",
+      resources: {
+        "aws_scheduler_schedule.p": update(
+          { description: "Pauses the site", schedule_expression: "cron(0 22 * * ? *)", state: "ENABLED" },
+          { state: "DISABLED" },
+        ),
+      },
+      says: [
+        "attention schedule-changed: The schedule Pauses the site changes from cron(0 22 * * ? *) to cron(0 22 * * ? *), switched off.",
+      ],
+    },
+    {
       when: "a schedule is removed",
       resources: {
         "aws_scheduler_schedule.p": {
@@ -838,6 +895,42 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
       says: ["attention schedule-changed: The schedule Pauses the site, cron(0 22 * * ? *), is removed."],
     },
     { when: "schedules stay", resources: { "aws_scheduler_schedule.p": same({ schedule_expression: "x" }) }, says: [] },
+  ],
+  "trigger-changed": [
+    {
+      when: "the controller is woken less often",
+      resources: {
+        "aws_cloudwatch_event_rule.tick": update(
+          { name: "tick", schedule_expression: "rate(5 minutes)" },
+          { schedule_expression: "rate(1 day)" },
+        ),
+      },
+      says: ["attention trigger-changed: What wakes the controller or the server changes: tick."],
+    },
+    {
+      when: "only its description changes",
+      resources: {
+        "aws_cloudwatch_event_rule.tick": update(
+          { name: "tick", schedule_expression: "rate(5 minutes)" },
+          { description: "x" },
+        ),
+      },
+      says: [],
+    },
+  ],
+  "document-changed": [
+    {
+      when: "a document gets other commands",
+      resources: { "aws_ssm_document.sync": update({ name: "sync", content: "{}" }, { content: '{"a":1}' }) },
+      says: [
+        "attention document-changed: What Systems Manager has the server run as root changes: sync. It holds from its next run on; the server is not replaced.",
+      ],
+    },
+    {
+      when: "only its tags change",
+      resources: { "aws_ssm_document.sync": update({ name: "sync", content: "{}" }, { tags: { a: "b" } }) },
+      says: [],
+    },
   ],
   "trigger-lost": [
     {
@@ -1050,11 +1143,21 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     {
       when: "something without a rule of its own is destroyed",
       resources: { "aws_ssm_document.sync": { before: { name: "x" } } },
-      says: ["attention other-destroyed: Destroyed too: aws_ssm_document.sync."],
+      says: ["attention other-destroyed: Destroyed: aws_ssm_document.sync."],
     },
     {
-      when: "only a part of something else is destroyed",
+      when: "a part is destroyed of something that stays",
       resources: { "aws_lambda_permission.p": { before: {} } },
+      says: ["attention other-destroyed: Destroyed: aws_lambda_permission.p."],
+    },
+    {
+      when: "only its changes are of interest, as nothing is destroyed",
+      resources: {
+        "aws_lambda_permission.p": update(
+          { principal: "events.amazonaws.com", source_arn: "a" },
+          { statement_id: "x" },
+        ),
+      },
       says: [],
     },
   ],
@@ -1062,11 +1165,11 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     {
       when: "something without a rule of its own is replaced",
       resources: { "aws_ssm_document.sync": replaced({ name: "x" }, { name: "y" }) },
-      says: ["attention other-replaced: Made anew too: aws_ssm_document.sync."],
+      says: ["attention other-replaced: Made anew: aws_ssm_document.sync."],
     },
     {
       when: "it is changed in place",
-      resources: { "aws_ssm_document.sync": update({ name: "x" }, { content: "y" }) },
+      resources: { "aws_ssm_document.sync": update({ name: "x" }, { tags: "y" }) },
       says: [],
     },
   ],
@@ -1106,4 +1209,14 @@ describe("what a plan means", () => {
       }
     });
   }
+
+  it("does not name the parts of what is destroyed", () => {
+    expect(
+      findings({
+        "aws_sqs_queue.q": { before: { name: "dead" } },
+        "aws_sqs_queue_policy.p": { before: { policy: "" } },
+        "aws_lambda_permission.p": { before: {} },
+      }),
+    ).to.deep.equal(["attention dead-letters-lost: What lies in the queue dead is deleted: read it first."]);
+  });
 });

@@ -112,6 +112,16 @@ describe("secrets in a plan", () => {
     expect(shown).to.include(`+wg set wg0 peer ${MASKED} remove`);
   });
 
+  it("tells a digest of code from a key", async () => {
+    const shown = await printed({
+      "aws_lambda_function.f": {
+        before: { source_code_hash: "a" },
+        after: { source_code_hash: WIREGUARD_KEY },
+      },
+    });
+    expect(shown).to.include("source_code_hash: (a digest) → (a digest), another").and.not.to.include(MASKED);
+  });
+
   it("says that something differs where all that differs is hidden", async () => {
     const shown = await printed({
       "aws_launch_template.x": {
@@ -182,6 +192,46 @@ describe("secrets in a plan", () => {
       expect(shown).to.include("+say '(sensitive)'");
     });
 
+    it("never shows it where it stands in base64", async () => {
+      const shown = await printed({
+        "aws_ssm_parameter.secret": {
+          before: { value: "x" },
+          after: { value: MARKED },
+          afterSensitive: { value: true },
+        },
+        "aws_launch_template.t": {
+          before: { user_data: packed("x\n") },
+          after: { user_data: packed(`echo ${Buffer.from(`${MARKED}\n`).toString("base64")} | base64 -d\n`) },
+        },
+      });
+      expect(shown)
+        .to.include("echo (sensitive)")
+        .and.not.to.include(Buffer.from(MARKED).toString("base64").slice(0, 16));
+    });
+
+    it("never shows a number", async () => {
+      const shown = await printed({
+        "aws_ssm_parameter.secret": { before: { a: 1 }, after: { a: 9182736455 }, afterSensitive: { a: true } },
+        "aws_launch_template.t": {
+          before: { user_data: packed("x\n") },
+          after: { user_data: packed("pin=9182736455\n") },
+        },
+      });
+      expect(shown).not.to.include("9182736455");
+    });
+
+    it("never shows it in the address of a resource", async () => {
+      const shown = await printed({
+        "aws_ssm_parameter.secret": {
+          before: { value: "x" },
+          after: { value: MARKED },
+          afterSensitive: { value: true },
+        },
+        [`aws_eip.a["${MARKED}"]`]: { before: { public_ip: "203.0.113.9" } },
+      });
+      expect(shown).to.include('aws_eip.a["(sensitive)"]').and.not.to.include(MARKED);
+    });
+
     it("never shows it in what was changed by another hand", async () => {
       const drift = planOf({ "aws_vpc.v": { before: { a: "x" }, after: { a: MARKED }, afterSensitive: { a: true } } });
       const shown = await printed(
@@ -200,6 +250,13 @@ describe("secrets in a plan", () => {
       });
       expect(shown, name).not.to.match(/one-value|two-values/);
     }
+  });
+
+  it("hides in a text what is called a secret there", () => {
+    for (const name of ["DB_PASS", "PASSWORD", "passphrase", "psk", "client_secret", "api-token"]) {
+      expect(maskText(`export ${name}=hunter2hunter2`)).to.equal(`export ${name}=${MASKED}`);
+    }
+    expect(maskText("bypass=hunter2hunter2")).to.equal("bypass=hunter2hunter2");
   });
 
   it("shows which parameter holds a secret", async () => {

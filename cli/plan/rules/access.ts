@@ -160,6 +160,7 @@ export const ACCESS_RULES: readonly Rule[] = [
     look: (plan) =>
       plan.of("aws_iam_role").flatMap((resource): Meaning[] => {
         const { action, changed, address } = resource;
+        if (action === "add") return newTrust(plan, resource);
         const touched = action === "replace" || (action === "change" && changed("assume_role_policy"));
         if (!touched) return [];
         const both = policies(plan, resource, "assume_role_policy");
@@ -217,9 +218,7 @@ export const ACCESS_RULES: readonly Rule[] = [
         .of("aws_lambda_permission", "aws_lambda_function_url")
         .filter(({ action, type, after }) =>
           action === "add" || action === "change" || action === "replace"
-            ? type === "aws_lambda_function_url" ||
-              !/\.amazonaws\.com(\.cn)?$/.test(String(after?.principal)) ||
-              !after?.source_arn
+            ? type === "aws_lambda_function_url" || !SERVICE.test(String(after?.principal)) || !after?.source_arn
             : false,
         )
         .map(({ address, type, after }) => ({
@@ -254,12 +253,32 @@ function newToWorld(plan: PlanView, resource: Resource): Meaning[] {
     : [];
 }
 
+const whom = (grants: readonly Grants[]): Sentence =>
+  grants.flatMap(({ principal, condition }, index) => [
+    ...(index > 0 ? ["; "] : []),
+    ...(condition === "" ? say`${principal}` : say`${principal} where ${condition}`),
+  ]);
+
+const SERVICE = /^[\w.-]+\.amazonaws\.com(\.cn)?$/;
+
+/** A role for a service of AWS is what every new function and server has. */
+function newTrust(plan: PlanView, resource: Resource): Meaning[] {
+  const both = policies(plan, resource, "assume_role_policy");
+  const gained = both ? policyDifference(both.before, both.after).gained : [];
+  const others = gained.filter(({ principal }) => !SERVICE.test(principal));
+  if (others.length === 0) return [];
+  const name = resource.after?.name ?? resource.name;
+  return [
+    {
+      severity: "danger",
+      exposure: true,
+      about: [resource.address],
+      text: say`New role ${name} may be taken on by ${whom(others)}.`,
+    },
+  ];
+}
+
 function trust(name: string, address: string, { gained, lost }: PolicyDifference): Meaning[] {
-  const whom = (grants: readonly Grants[]): Sentence =>
-    grants.flatMap(({ principal, condition }, index) => [
-      ...(index > 0 ? ["; "] : []),
-      ...(condition === "" ? say`${principal}` : say`${principal} where ${condition}`),
-    ]);
   return [
     ...(gained.length > 0
       ? [

@@ -132,6 +132,18 @@ function merged(
   }));
 }
 
+const WAY_OUT = [
+  "gateway_id",
+  "network_interface_id",
+  "route_table_id",
+  "cidr_ipv4",
+  "cidr_ipv6",
+  "prefix_list_id",
+  "referenced_security_group_id",
+  "ip_protocol",
+  "from_port",
+  "to_port",
+];
 const NETWORK: Readonly<Record<string, string>> = { aws_vpc: "VPC", aws_subnet: "subnet" };
 
 export const NETWORK_RULES: readonly Rule[] = [
@@ -169,6 +181,8 @@ export const NETWORK_RULES: readonly Rule[] = [
       const lost = [
         ...plan.lost("aws_route", "aws_internet_gateway", "aws_route_table"),
         ...plan.lost("aws_vpc_security_group_egress_rule"),
+        // It goes with its subnet, which is told of then.
+        ...(plan.lost("aws_subnet").length === 0 ? plan.lost("aws_route_table_association") : []),
         // Terraform attaches the gateway to another VPC.
         ...plan.updated("aws_internet_gateway").filter(({ changed }) => changed("vpc_id")),
       ];
@@ -184,6 +198,19 @@ export const NETWORK_RULES: readonly Rule[] = [
             },
           ];
     },
+  },
+  {
+    id: "way-out-changed",
+    finds: "a route leads elsewhere, or the right to send is another",
+    look: (plan) =>
+      plan
+        .updated("aws_route", "aws_route_table_association", "aws_vpc_security_group_egress_rule")
+        .filter(({ changed }) => WAY_OUT.some(changed))
+        .map(({ address }) => ({
+          severity: "attention",
+          about: [address],
+          text: say`${address}: what the server may send, and to where, changes. Devices reach no more through the VPN than it may.`,
+        })),
   },
   {
     id: "firewall-replaced",

@@ -144,6 +144,22 @@ export const SERVER_RULES: readonly Rule[] = [
       })),
   },
   {
+    id: "document-changed",
+    finds: "what Systems Manager has the server run changes",
+    look: (plan) => {
+      const changed = plan.updated("aws_ssm_document").filter(({ changed }) => changed("content"));
+      return changed.length === 0
+        ? []
+        : [
+            {
+              severity: "attention",
+              about: changed.map(({ address }) => address),
+              text: say`What Systems Manager has the server run as root changes: ${listed(changed.map(({ before, address }) => String(before?.name ?? address)))}. It holds from its next run on; the server is not replaced.`,
+            },
+          ];
+    },
+  },
+  {
     id: "function-code",
     finds: "a function's code changes",
     look: (plan) =>

@@ -82,7 +82,8 @@ export const WATCH_RULES: readonly Rule[] = [
           const side = after ?? before;
           const does = String(side?.description ?? side?.name ?? address);
           const when = (one: typeof side) =>
-            `${one?.schedule_expression ?? "?"} ${one?.schedule_expression_timezone ?? ""}`.trim();
+            `${one?.schedule_expression ?? "?"} ${one?.schedule_expression_timezone ?? ""}`.trim() +
+            (one?.state === "DISABLED" ? ", switched off" : "");
           return {
             severity: "attention",
             about: [address],
@@ -94,6 +95,19 @@ export const WATCH_RULES: readonly Rule[] = [
                   : say`The schedule ${does} changes from ${when(before)} to ${when(after)}.`,
           };
         }),
+  },
+  {
+    id: "trigger-changed",
+    finds: "a rule that wakes the controller or the server gets another schedule or pattern",
+    look: (plan) => {
+      const other = plan
+        .updated("aws_cloudwatch_event_rule")
+        .filter(({ changed }) => changed("schedule_expression") || changed("event_pattern"));
+      return about(other, () => ({
+        severity: "attention",
+        text: say`What wakes the controller or the server changes: ${listed(names(other, "name"))}.`,
+      }));
+    },
   },
   {
     id: "trigger-lost",

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { Emulator } from "./emulator";
 
 /** What becomes of a call: it is answered, its answer is lost, or AWS says this instead. */
-export type Fate = "answered" | "lost" | { readonly error: string };
+export type Fate = "answered" | "lost" | { readonly error: string } | { readonly says: object };
 
 /** Stands between the command and the emulator, and decides what becomes of each call. */
 export class FaultyAws {
@@ -51,6 +51,11 @@ export class FaultyAws {
     const before = this.count(operation);
     this.calls.push(operation);
     const end = this.fate(operation, before);
+    if (typeof end === "object" && "says" in end) {
+      answer.writeHead(200, { "content-type": "application/x-amz-json-1.1" });
+      answer.end(JSON.stringify(end.says));
+      return;
+    }
     if (typeof end === "object") {
       answer.writeHead(400, { "content-type": "application/x-amz-json-1.1" });
       answer.end(JSON.stringify({ __type: end.error, message: "said by the test" }));
