@@ -86,7 +86,7 @@ export function explainAwsError(error: unknown, region: string): unknown {
     const attempts = $metadata?.attempts;
     return explain(
       `AWS asks for fewer calls (${name}${attempts === undefined ? "" : `, after ${attempts} attempts`}).`,
-      "Wait a minute and run the command again; what it had done is kept, nothing is half done.",
+      "Wait a minute and run the command again.",
     );
   }
   if (UNREACHABLE.has(name) || UNREACHABLE.has(code)) {

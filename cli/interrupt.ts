@@ -11,14 +11,14 @@ export async function uninterrupted<T>(work: () => Promise<T>): Promise<T> {
     received = signal;
   };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  // Nothing can be said to a terminal that is closed, and trying to must not end the work. The error comes only after the
-  // write, so this stays.
-  process.stderr.on("error", () => undefined);
   for (const signal of signals) process.on(signal, wait);
+  let result: T;
   try {
-    return await work();
+    result = await work();
   } finally {
     for (const signal of signals) process.removeListener(signal, wait);
-    if (received !== undefined) process.kill(process.pid, received);
   }
+  // Had the work failed, its error would have to be told.
+  if (received !== undefined) process.kill(process.pid, received);
+  return result;
 }

@@ -1,14 +1,18 @@
 import { CommanderError } from "commander";
 import { EXIT } from "./exit";
+import { note } from "./output";
 import { createProgram } from "./program";
 
 /** Runs the command line's command. The process ends by itself when its work is done. */
 export async function run(argv: readonly string[] = process.argv): Promise<void> {
-  // Whoever reads the output may have read enough: `stingy logs | head`.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit();
-    throw error;
+  process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
+    // Whoever reads the output may have read enough: `stingy logs | head`.
+    if (code === "EPIPE") process.exit();
+    note(`error: standard output cannot be written (${code}).`);
+    process.exit(EXIT.failed);
   });
+  // Nothing can be said to a terminal that is closed, and trying to must not end the work.
+  process.stderr.on("error", () => undefined);
   const program = createProgram();
   exitWithUsageCode(program);
   try {

@@ -1,10 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { Group } from "../../modules/wireguard";
+import { GROUPS, LONGEST_KEEPALIVE } from "../../modules/wireguard/limits";
 import { action, confirmed, examples, reading } from "../command";
 import { DEVICE_DNS, DEVICE_KEEPALIVE_SECONDS } from "../peer/defaults";
-
-const GROUPS: readonly Group[] = ["full", "internet", "isolated"];
-const LONGEST_KEEPALIVE = 65_535;
 
 export function addPeer(program: Command): void {
   const peer = program
@@ -121,6 +118,10 @@ export function addPeer(program: Command): void {
       .description("Give a device new keys, for one that may be in other hands; addresses and group stay")
       .argument("<name>", "the device"),
   )
+    .addHelpText(
+      "after",
+      "\nWhat the device was given with --dns, --allowed-ips, --endpoint or --keepalive is kept on the device alone: give it again.",
+    )
     .addHelpText(
       "after",
       examples(

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { STORE } from "../../modules/store/names";
 import {
   type Group,
@@ -28,7 +29,7 @@ import { Handout, type HandoutOptions } from "./handout";
 import { type KnownPeer, withoutPrefix } from "./known";
 import { checkName, peerPath } from "./name";
 import { serverPrivateKey } from "./server-key";
-import { freeAddresses, settle } from "./settle";
+import { freeAddresses, PATIENCE, PATIENCE_MS, settle } from "./settle";
 import { refuseByHand, type SitePeers, sitePeers } from "./site-store";
 
 export interface AddOptions extends DeviceOptions, HandoutOptions {
@@ -129,7 +130,13 @@ function refuseKnownKey(publicKey: string, serverPublicKey: string, known: reado
 
 /** Create-only; false where another has the name. A first try whose answer was lost may have stored it. */
 async function store({ store }: SitePeers, name: string, peer: StoredPeer): Promise<boolean> {
-  return (await store.create(peerPath(name), writePeer(peer))) || isOurs(await store.get(peerPath(name)), peer);
+  if (await store.create(peerPath(name), writePeer(peer))) return true;
+  for (let looks = 0; ; looks++) {
+    const stored = await store.get(peerPath(name));
+    // A read may not show yet what is there.
+    if (stored !== undefined || looks === PATIENCE) return isOurs(stored, peer);
+    await sleep(PATIENCE_MS);
+  }
 }
 
 /** Where it stands may have changed since. */

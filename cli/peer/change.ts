@@ -6,8 +6,8 @@ const MOST_TRIES = 5;
 
 /**
  * Writes a peer anew without losing what somebody else wrote in between. Systems Manager cannot compare and set, but it
- * keeps every version: what stood before this write is looked at afterwards, and where it is not what the change was made
- * of, the change is made to that.
+ * keeps every version: what was written between the reading and this write is looked at afterwards, and where somebody else
+ * wrote, the change is made to that.
  */
 export async function changePeer(
   store: Store,
@@ -17,20 +17,24 @@ export async function changePeer(
 ): Promise<string> {
   const path = peerPath(name);
   let base = before.value;
-  let expected = base;
+  let last = before.version;
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     const wanted = change(base);
     const version = await store.replace(path, wanted);
-    if (version <= 1) {
-      // A write also makes what is not there: the peer was removed in between.
+    if (version <= last) {
+      // A write also makes what is not there, and counts from one again: the peer was removed in between.
       await store.remove([path]);
       throw removedMeanwhile(name);
     }
-    const selector = `${path}:${version - 1}`;
-    const [replaced] = (await store.getAll([selector])).values();
-    if (replaced === undefined || replaced.value === expected) return wanted;
-    base = replaced.value;
-    expected = wanted;
+    let theirs: string | undefined;
+    for (let between = last + 1; between < version; between++) {
+      const [written] = (await store.getAll([`${path}:${between}`])).values();
+      // Our own, where an answer was lost and the write repeated.
+      if (written !== undefined && written.value !== wanted) theirs = written.value;
+    }
+    if (theirs === undefined) return wanted;
+    base = theirs;
+    last = version;
   }
   throw new CliError(`Others keep changing the peer ${name} at the same time.`, {
     fix: `Look at it with \`npx stingy peer show ${name}\` and run the command again.`,

@@ -1,12 +1,13 @@
 import { checkPeerAddresses, type Group, parsePeer } from "../../modules/wireguard";
 import type { Context } from "../context";
-import { CliError, usageError } from "../exit";
+import { usageError } from "../exit";
 import { uninterrupted } from "../interrupt";
 import { note, print, progress } from "../output";
 import { applyNow, notYet } from "./applied";
 import { changePeer } from "./change";
 import { rawObject } from "./known";
 import { absent, peerPath } from "./name";
+import { broken } from "./parsed";
 import { byHandNote, sitePeers, siteStore } from "./site-store";
 
 export interface EditOptions {
@@ -58,10 +59,4 @@ export async function editPeer(context: Context, { group, serverKeepalive }: Edi
   if (found.byHand) return note(byHandNote(found));
   const applied = await applyNow(found);
   note(applied.applied ? "The server has applied it." : `Has the server applied it? ${notYet(applied)}`);
-}
-
-function broken(name: string, reason: string): never {
-  throw new CliError(`The peer ${name} is broken: ${reason}.`, {
-    fix: `Remove it and add it again: \`npx stingy peer remove ${name}\`, \`npx stingy peer add ${name}\`.`,
-  });
 }

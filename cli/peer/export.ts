@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { closeSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { hostAddress } from "../../modules/network/planner";
 import { STORE } from "../../modules/store/names";
 import { type ImportedPeer, isKey, serverConfigText } from "../../modules/wireguard";
@@ -38,11 +38,7 @@ export async function exportPeers(context: Context, { out, withPrivateKey }: Exp
   });
   if (out === undefined) print(text.trimEnd());
   else {
-    try {
-      writeFileSync(out, text, { flag: "wx", mode: OWNER_ONLY });
-    } catch (error) {
-      throw cannotWrite(out, error);
-    }
+    writeNew(out, text);
     note(`${peers.length} ${peers.length === 1 ? "peer is" : "peers are"} in ${out}.`);
   }
   if (found.byHand) note(byHandNote(found));
@@ -51,5 +47,19 @@ export async function exportPeers(context: Context, { out, withPrivateKey }: Exp
     note(
       "The server's private key is not in it: with --with-private-key it is, and another server can take over the devices.",
     );
+  }
+}
+
+/** The whole file or none: half of one would be taken for a backup. */
+function writeNew(file: string, text: string): void {
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(file, "wx", OWNER_ONLY);
+    writeFileSync(descriptor, text);
+  } catch (error) {
+    if (descriptor !== undefined) rmSync(file, { force: true });
+    throw cannotWrite(file, error);
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
   }
 }

@@ -13,6 +13,7 @@ export interface HandoutOptions {
 export const OWNER_ONLY = 0o600;
 /** Linux takes no longer name for an interface, and wg-quick calls it what the file is called. */
 const LONGEST_INTERFACE_NAME = 15;
+const INTERFACE_NAME = new RegExp(`^[A-Za-z0-9_=+.-]{1,${LONGEST_INTERFACE_NAME}}$`);
 
 interface OpenFile {
   readonly file: string;
@@ -165,10 +166,14 @@ function importAdvice(file: string, toSave: boolean): string[] {
   const quick = path.isAbsolute(file) ? file : `./${path.normalize(file)}`;
   return [
     `Computer: ${toSave ? `save it as ${file}; ` : ""}in the WireGuard app "Import tunnel(s) from file", ${file}.`,
-    file.endsWith(".conf") && interfaceName.length <= LONGEST_INTERFACE_NAME
-      ? `Linux: \`sudo wg-quick up ${quick}\`, or \`nmcli connection import type wireguard file ${file}\`.`
-      : `Linux: \`sudo wg-quick up FILE\`, in a file whose name ends in .conf and has at most ${LONGEST_INTERFACE_NAME} characters before it.`,
+    file.endsWith(".conf") && INTERFACE_NAME.test(interfaceName)
+      ? `Linux: \`sudo wg-quick up ${shellWord(quick)}\`, or \`nmcli connection import type wireguard file ${shellWord(file)}\`.`
+      : `Linux: \`sudo wg-quick up FILE\`, in a file whose name ends in .conf and has at most ${LONGEST_INTERFACE_NAME} letters, digits or _=+.- before it.`,
   ];
+}
+
+function shellWord(text: string): string {
+  return /^[\w./=+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function exists(file: string): CliError {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseRange } from "../../modules/network/planner";
 import { STORE } from "../../modules/store/names";
 import { publicKeyOf, writePeer } from "../../modules/wireguard";
@@ -10,6 +11,7 @@ import { type ImportSource, readSource } from "./import-files";
 import { type ImportPlan, planImport } from "./import-plan";
 import { withoutPrefix } from "./known";
 import { peerPath } from "./name";
+import { PATIENCE, PATIENCE_MS } from "./settle";
 import { byHandNote, type SitePeers, sitePeers } from "./site-store";
 
 export interface ImportOptions {
@@ -104,8 +106,14 @@ function refuseOtherKey(key: string | undefined, stored: string, { site, instanc
 
 /** Somebody else may have stored something at the same time. */
 async function lookAgain(context: Context, source: ImportSource): Promise<void> {
-  const { known, site } = await sitePeers(context);
-  const { create, conflicts } = planImport(source, known, site);
+  let { known, site } = await sitePeers(context);
+  let { create, conflicts } = planImport(source, known, site);
+  // A list may not show yet what was just stored.
+  for (let looks = 0; create.length > 0 && looks < PATIENCE; looks++) {
+    await sleep(PATIENCE_MS);
+    ({ known, site } = await sitePeers(context));
+    ({ create, conflicts } = planImport(source, known, site));
+  }
   const broken = known.flatMap(({ name, reason }) =>
     reason !== undefined && source.peers.some((peer) => peer.name === name) ? [`${name}: ${reason}`] : [],
   );

@@ -1,6 +1,6 @@
 import type { Context } from "../context";
 import { note, print, printJson, table, tone } from "../output";
-import { livePeers } from "./live-peers";
+import { liveJson, livePeers } from "./live-peers";
 import { byHandNote } from "./site-store";
 import { handshakeText, peerView, trafficText } from "./view";
 
@@ -14,12 +14,7 @@ export async function listPeers(context: Context, { json, live: wanted = true }:
   const views = found.known.map((one) => peerView(one, live, found.site));
   if (found.byHand) note(byHandNote(found));
   if (json) {
-    return printJson({
-      peers: views,
-      live: live.report
-        ? { known: true, at: new Date(live.report.now * 1000).toISOString() }
-        : { known: false, reason: live.reason },
-    });
+    return printJson({ peers: views, live: liveJson(live) });
   }
   if (views.length === 0) {
     note("There are no peers yet. `npx stingy peer add phone` adds one.");

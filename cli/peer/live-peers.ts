@@ -21,3 +21,8 @@ export async function livePeers(
     return { live, found: { ...found, known: knownPeers(parameters, found.clientPublicKeys, found.site) } };
   });
 }
+
+/** Whether the server's report could be had, for programs. */
+export function liveJson({ report, reason }: Live) {
+  return report ? { known: true, at: new Date(report.now * 1000).toISOString() } : { known: false, reason };
+}

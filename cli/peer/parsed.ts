@@ -4,7 +4,10 @@ import { CliError } from "../exit";
 /** A stored peer, or what is wrong with it and how to go on. */
 export function parsed(name: string, value: string): StoredPeer {
   const { peer, reason } = parsePeer(value);
-  if (peer) return peer;
+  return peer ?? broken(name, reason);
+}
+
+export function broken(name: string, reason: string): never {
   throw new CliError(`The peer ${name} is broken: ${reason}.`, {
     fix: `Remove it and add it again: \`npx stingy peer remove ${name}\`, \`npx stingy peer add ${name}\`.`,
   });

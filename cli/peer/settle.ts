@@ -26,8 +26,9 @@ export function freeAddresses(tunnel: Site["tunnel"], others: readonly KnownPeer
   }
 }
 
-const PATIENCE = 4;
-const PATIENCE_MS = 250;
+/** How often, and how far apart, it is looked again for what a read does not show yet. */
+export const PATIENCE = 4;
+export const PATIENCE_MS = 250;
 const MOST_MOVES = 25;
 
 /**

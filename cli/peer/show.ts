@@ -1,7 +1,7 @@
 import type { Context } from "../context";
 import { note, print, printJson } from "../output";
 import { type KnownPeer, rawObject, withoutPrefix } from "./known";
-import { livePeers } from "./live-peers";
+import { liveJson, livePeers } from "./live-peers";
 import { absent } from "./name";
 import { byHandNote } from "./site-store";
 import { bytes } from "./units";
@@ -15,7 +15,7 @@ export async function showPeer(context: Context, { json }: { readonly json?: boo
   if (!known) throw absent([name], found.known);
   if (found.byHand) note(byHandNote(found));
   const view = peerView(known, live, found.site);
-  if (json) return printJson({ ...view, ...(live.report ? {} : { liveReason: live.reason }) });
+  if (json) return printJson({ ...view, live: liveJson(live) });
   const { activity, reason, receivedBytes, sentBytes } = view;
   const lines: [string, string | undefined][] = [
     ["name", view.name],

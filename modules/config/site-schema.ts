@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { DAYS } from "../../assets/lambda/recovery-handler/maintenance";
 import { isPrivate, parseRange, rangesOverlap } from "../network/planner";
-import { GROUPS } from "../wireguard/peer";
+import { GROUPS } from "../wireguard/limits";
 import { cronProblem } from "./cron";
 import * as defaults from "./defaults";
 import { INSTANCE_TYPE_PATTERN } from "./instance-types";

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { networkText, parseAddress, type Tunnel } from "./addresses";
 import { isKey } from "./keys";
-import { LONGEST_KEEPALIVE } from "./peer";
+import { LONGEST_KEEPALIVE } from "./limits";
 
 export interface Setting {
   readonly key: string;

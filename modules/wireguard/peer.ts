@@ -1,9 +1,8 @@
 import { parseAddress } from "./addresses";
 import { isKey } from "./keys";
+import { GROUPS, type Group, LONGEST_KEEPALIVE } from "./limits";
 
-/** What peers may reach: full all, internet the internet alone, isolated what access.isolatedNetworks names. */
-export const GROUPS = ["full", "internet", "isolated"] as const;
-export type Group = (typeof GROUPS)[number];
+export { GROUPS, type Group };
 
 export function isGroup(text: unknown): text is Group {
   return GROUPS.some((group) => group === text);
@@ -32,8 +31,6 @@ export const PEER_NAME_RULE =
 export function isPeerName(text: string): boolean {
   return /^[A-Za-z0-9_][A-Za-z0-9._-]{0,62}$/.test(text);
 }
-
-export const LONGEST_KEEPALIVE = 65535;
 
 /** Reads a stored peer by the server's rules (store.jq), but for those that need the tunnel: see checkPeerAddresses. */
 export function parsePeer(text: string): ParsedPeer {

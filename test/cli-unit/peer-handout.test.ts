@@ -68,8 +68,11 @@ describe("a configuration that is given out", () => {
     expect(advice({ out: "phone.conf" })).to.include("`sudo wg-quick up ./phone.conf`");
     expect(advice({ out: file("phone.conf") })).to.include(`\`sudo wg-quick up ${file("phone.conf")}\``);
     // wg-quick calls the interface what the file is called, and Linux takes 15 characters.
-    expect(advice({ out: "my-old-telephone.conf" })).to.include("at most 15 characters");
-    expect(advice({ out: "telephone15chrs.conf" })).not.to.include("at most 15 characters");
+    expect(advice({ out: "my-old-telephone.conf" })).to.include("at most 15 letters");
+    expect(advice({ out: "my phone.conf" })).to.include("at most 15 letters");
+    expect(advice({ out: "telephone15chrs.conf" })).not.to.include("at most 15 letters");
+    expect(advice({ out: "old phones/it's.conf" })).to.include("at most 15 letters");
+    expect(advice({ out: "old phones/x.conf" })).to.include("`sudo wg-quick up './old phones/x.conf'`");
     expect(advice({ png: file("phone.png") })).to.match(
       /^Phone or tablet: .*with .*phone\.png on another screen\.\nThe private key/,
     );

@@ -1,7 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { expect } from "chai";
 import { CliError } from "../../cli/exit";
-import { changePeer } from "../../cli/peer/change";
 import { knownPeers } from "../../cli/peer/known";
 import { freeAddresses, settle } from "../../cli/peer/settle";
 import type { Store, StoredParameter } from "../../cli/store";
@@ -171,54 +170,5 @@ describe("devices added at the same time", () => {
     };
     expect(await settle({ store: store.asStore, site, clientPublicKeys: "" }, "phone", peer, 1)).to.equal(peer);
     expect(looks).to.equal(3);
-  });
-});
-
-describe("a peer that is changed", () => {
-  const path = "peers/phone";
-  const rename = (group: string) => (value: string) => JSON.stringify({ ...JSON.parse(value), group });
-  const stored = async (store: SlowStore) => (await store.get(path)) ?? expect.fail("there is no peer");
-
-  it("keeps what somebody else wrote since it was read", async () => {
-    const store = new SlowStore();
-    store.put(path, '{"addresses":["10.8.0.2"]}');
-    const read = await stored(store);
-    store.before = () => store.put(path, '{"addresses":["10.8.0.2"],"note":"theirs"}');
-    const wanted = '{"addresses":["10.8.0.2"],"note":"theirs","group":"internet"}';
-    expect(await changePeer(store.asStore, "phone", read, rename("internet"))).to.equal(wanted);
-    expect((await store.get(path))?.value).to.equal(wanted);
-  });
-
-  it("is written once where nobody else writes", async () => {
-    const store = new SlowStore();
-    store.put(path, "{}");
-    await changePeer(store.asStore, "phone", await stored(store), rename("internet"));
-    expect(store.versions.get(path)).to.deep.equal(["{}", '{"group":"internet"}']);
-  });
-
-  it("stays removed where somebody removed it in between", async () => {
-    const store = new SlowStore();
-    store.put(path, "{}");
-    const read = await stored(store);
-    store.before = () => store.versions.delete(path);
-    expect(await message(changePeer(store.asStore, "phone", read, rename("internet")))).to.equal(
-      "The peer phone was removed by somebody else in the meantime.",
-    );
-    expect(store.versions.size).to.equal(0);
-  });
-
-  it("is given up where others never stop writing", async () => {
-    const store = new SlowStore();
-    store.put(path, "{}");
-    const read = await stored(store);
-    let count = 0;
-    const replace = store.replace.bind(store);
-    store.replace = async (name, value) => {
-      store.put(path, `{"count":${count++}}`);
-      return replace(name, value);
-    };
-    expect(await message(changePeer(store.asStore, "phone", read, rename("internet")))).to.equal(
-      "Others keep changing the peer phone at the same time.",
-    );
   });
 });

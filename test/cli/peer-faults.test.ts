@@ -123,7 +123,7 @@ describe("stingy peer, when AWS fails in the middle", () => {
     await run(["add", "phone"]);
     aws.calls = [];
     aws.fate = (operation) => {
-      if (operation === "PutParameter") return "answered";
+      if (operation === "PutParameter") return "lost";
       return aws.count("PutParameter") > 0 ? { error: "AccessDeniedException" } : "answered";
     };
     const { code, stdout, stderr } = await run(["rotate", "phone"]);

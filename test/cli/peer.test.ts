@@ -357,7 +357,7 @@ describe("stingy peer", () => {
       });
       expect(Date.parse(storedAt)).to.be.greaterThan(0);
       const one = await run(["show", "phone", "--json"]);
-      expect(JSON.parse(one.stdout)).to.deep.equal({ ...first, storedAt });
+      expect(JSON.parse(one.stdout)).to.deep.equal({ ...first, storedAt, live });
       expect(stdout + one.stdout).not.to.include(phone.presharedKey);
     });
 
