@@ -14,7 +14,7 @@ const IAM_ACTIONS: Readonly<Record<string, string>> = { "lambda:Invoke": "lambda
 /** Whoever has credentials may ask. */
 const NEEDS_NOTHING = ["sts:GetCallerIdentity"];
 /** The AWS CLI calls them for a shell. */
-const OF_THE_SHELL = ["ssm:ResumeSession", "ssm:StartSession", "ssm:TerminateSession"];
+const OF_THE_SHELL = ["ssm:ResumeSession", "ssm:StartSession", "ssm:TerminateSession", "ssmmessages:OpenDataChannel"];
 
 function calledActions(): string[] {
   const imports = /const \{([^}]*)\}\s*=\s*sdk\.(\w+);/g;
