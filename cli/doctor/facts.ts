@@ -1,6 +1,7 @@
 import type { Summary } from "../../assets/lambda/recovery-handler/run";
 import type { Config, Site } from "../../modules/config";
 import type { SiteNames } from "../../modules/names";
+import type { Alarm } from "../alarms";
 import type { LiveAddress, LiveInstance } from "../live";
 import type { StoredParameter } from "../store";
 import type { Look } from "./check";
@@ -114,13 +115,6 @@ export interface Rule {
   readonly enabled: boolean;
   /** What it calls. */
   readonly targets: readonly string[];
-}
-
-export interface Alarm {
-  readonly name: string;
-  readonly state: string;
-  readonly description: string;
-  readonly since: Date | undefined;
 }
 
 export interface Metrics {

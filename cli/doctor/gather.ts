@@ -3,6 +3,7 @@ import path from "node:path";
 import { isInstanceId } from "../../assets/lambda/shared/instance-id";
 import { siteNames } from "../../modules/names";
 import { STORE } from "../../modules/store/names";
+import { siteAlarms } from "../alarms";
 import type { Aws } from "../aws";
 import { explainAwsError } from "../aws-errors";
 import { type Context, ROOT } from "../context";
@@ -19,7 +20,6 @@ import {
   lambdaFunction,
   peerReport,
   permittedRules,
-  siteAlarms,
   siteDocuments,
   siteMetrics,
   siteRules,

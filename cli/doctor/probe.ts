@@ -81,7 +81,7 @@ export async function probe(aws: Aws, facts: Facts, { waitSeconds, say }: ProbeO
           privateKey,
           serverPublicKey: ready.serverPublicKey,
           own: added.address,
-          server: withoutPrefix(hostAddress(facts.site.tunnel.ipv4, 1)),
+          server: hostOf(hostAddress(facts.site.tunnel.ipv4, 1)),
           seconds: waitSeconds ?? (known ? KNOWN_WAIT_S : UNKNOWN_WAIT_S),
           known,
           stopped,
@@ -119,7 +119,8 @@ async function untilStopped<T>(work: (stopped: AbortSignal) => Promise<T>): Prom
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-function withoutPrefix(address: string): string {
+/** "10.8.0.1/24" is 10.8.0.1. */
+function hostOf(address: string): string {
   return address.replace(/\/.*/, "");
 }
 
@@ -143,8 +144,7 @@ async function addPeer(
     if (!(await store.create(name, probePeer({ publicKey, addresses, group: "internet" })))) continue;
     // Somebody may have taken the address at the same moment: a device's right goes before the doctor's.
     peers = (await store.peers()).filter((peer) => peer.name !== name);
-    if (!addressesOf(peers).some((address) => addresses.includes(address)))
-      return { name, address: withoutPrefix(first) };
+    if (!addressesOf(peers).some((address) => addresses.includes(address))) return { name, address: hostOf(first) };
     await store.remove([name]);
   }
   return undefined;

@@ -65,5 +65,10 @@ export function activityOf(live: Live, publicKey: string): Activity {
   if (!live.report) return "unknown";
   const traffic = trafficOf(live.report, publicKey);
   if (!traffic) return live.report.cut ? "unknown" : "never";
-  return live.report.now - traffic.lastHandshake <= ACTIVE_WITHIN_SECONDS ? "active" : "idle";
+  return isActive(live.report, traffic) ? "active" : "idle";
+}
+
+/** As the server counts its metric PeersActive. */
+export function isActive({ now }: Report, { lastHandshake }: Traffic): boolean {
+  return now - lastHandshake < ACTIVE_WITHIN_SECONDS;
 }

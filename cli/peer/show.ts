@@ -1,10 +1,10 @@
 import type { Context } from "../context";
 import { note, print, printJson } from "../output";
+import { bytes } from "../units";
 import { type KnownPeer, rawObject, withoutPrefix } from "./known";
 import { liveJson, livePeers } from "./live-peers";
 import { absent } from "./name";
 import { byHandNote } from "./site-store";
-import { bytes } from "./units";
 import { handshakeText, peerView } from "./view";
 
 const KNOWN_FIELDS = ["publicKey", "presharedKey", "addresses", "group", "keepalive"];

@@ -1,8 +1,8 @@
 import type { Site } from "../../modules/config";
+import { bytes, passed } from "../units";
 import type { Source } from "./known";
 import { type KnownPeer, withoutPrefix } from "./known";
 import { type Activity, activityOf, type Live, trafficOf } from "./report";
-import { ago, bytes } from "./units";
 
 /** A peer as --json shows it; no secret is in it. */
 export interface PeerView {
@@ -51,7 +51,7 @@ export function peerView(known: KnownPeer, live: Live, { access }: Pick<Site, "a
 
 export function handshakeText({ activity, secondsSinceHandshake }: PeerView): string {
   if (secondsSinceHandshake === null) return activity;
-  return `${ago(secondsSinceHandshake)}${activity === "idle" ? ", idle" : ""}`;
+  return `${passed(secondsSinceHandshake * 1000)}${activity === "idle" ? ", idle" : ""}`;
 }
 
 export function trafficText(count: number | null, activity: PeerView["activity"]): string {

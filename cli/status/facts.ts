@@ -1,4 +1,5 @@
 import type { LaunchRecord } from "../../assets/lambda/recovery-handler/launches";
+import type { Alarm } from "../alarms";
 import type { LiveAddress, LiveInstance } from "../live";
 import type { SpotPrices } from "./prices";
 import type { Promotion } from "./promotions";
@@ -29,13 +30,6 @@ export interface Measured {
 }
 
 export const MEASURED_HOURS = 24;
-
-export interface Alarm {
-  readonly name: string;
-  readonly description: string;
-  readonly state: string;
-  readonly since: Date;
-}
 
 /** What AWS and the resolver say of a site at one moment. */
 export interface Facts {

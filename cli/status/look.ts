@@ -1,15 +1,15 @@
-import type { CompositeAlarm, MetricAlarm } from "@aws-sdk/client-cloudwatch";
 import { NO_LAUNCHES, readLaunches } from "../../assets/lambda/recovery-handler/launches";
 import { isInstanceId } from "../../assets/lambda/shared/instance-id";
 import type { Site } from "../../modules/config";
-import { type SiteNames, siteNames } from "../../modules/names";
+import { METRICS_NAMESPACE, siteNames } from "../../modules/names";
 import { STORE } from "../../modules/store/names";
+import { siteAlarms } from "../alarms";
 import type { Aws } from "../aws";
 import { siteAddress, siteInstances } from "../live";
 import { sdk } from "../sdk";
 import { notDeployed, Store } from "../store";
 import { dnsAnswers } from "./dns";
-import { type Alarm, type Facts, MEASURED_HOURS, type Measured, type Part } from "./facts";
+import { type Facts, MEASURED_HOURS, type Measured, type Part } from "./facts";
 import { type PriceChange, type SpotPrices, spotPrices } from "./prices";
 import { type Promotion, promotionsOf } from "./promotions";
 import { serverOf } from "./server-of";
@@ -17,7 +17,6 @@ import { serverOf } from "./server-of";
 const HOUR_MS = 3_600_000;
 const PRICE_DAYS = 7;
 const METRICS_PERIOD_SECONDS = 60;
-const METRICS_NAMESPACE = "StingyVPN";
 /** SSM gives this many versions at once and keeps a hundred. */
 const VERSIONS_AT_ONCE = 50;
 
@@ -203,42 +202,6 @@ async function measurements(aws: Aws, site: Site, now: Date): Promise<Measured> 
     received: sum(values("received")),
     sent: sum(values("sent")),
   };
-}
-
-/** `prod-home` and `prod-home-2` begin alike. */
-async function siteAlarms(aws: Aws, { prefix }: SiteNames, otherPrefixes: readonly string[]): Promise<Alarm[]> {
-  const { DescribeAlarmsCommand } = sdk.cloudwatch;
-  const cloudwatch = await aws.cloudwatch();
-  const found: (MetricAlarm | CompositeAlarm)[] = [];
-  let NextToken: string | undefined;
-  do {
-    const page = await cloudwatch.send(
-      new DescribeAlarmsCommand({
-        AlarmNamePrefix: `${prefix}-`,
-        AlarmTypes: ["MetricAlarm", "CompositeAlarm"],
-        ...(NextToken ? { NextToken } : {}),
-      }),
-    );
-    found.push(...(page.MetricAlarms ?? []), ...(page.CompositeAlarms ?? []));
-    ({ NextToken } = page);
-  } while (NextToken);
-  const longer = otherPrefixes.filter((other) => other.startsWith(`${prefix}-`));
-  return found
-    .map(
-      ({
-        AlarmName = "",
-        AlarmDescription = "",
-        StateValue = "",
-        StateTransitionedTimestamp,
-        StateUpdatedTimestamp,
-      }) => ({
-        name: AlarmName,
-        description: AlarmDescription,
-        state: StateValue,
-        since: StateTransitionedTimestamp ?? StateUpdatedTimestamp ?? new Date(0),
-      }),
-    )
-    .filter(({ name }) => !longer.some((other) => name.startsWith(`${other}-`)));
 }
 
 function whyNot(error: unknown): string {

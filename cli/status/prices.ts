@@ -36,3 +36,7 @@ export function spotPrices(changes: readonly PriceChange[], from: Date, to: Date
     max: spans.at(-1)?.price ?? last.price,
   };
 }
+
+export function dollarsAnHour(price: number): string {
+  return `$${price.toFixed(5).replace(/0$/, "")}`;
+}

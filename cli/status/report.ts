@@ -1,9 +1,10 @@
 import { adviceFor } from "../../assets/lambda/recovery-handler/launch-errors";
+import type { Alarm } from "../alarms";
 import type { LiveAddress, LiveInstance } from "../live";
-import type { Alarm, DnsAnswer, Facts, Part } from "./facts";
+import { ago, duration } from "../units";
+import type { DnsAnswer, Facts, Part } from "./facts";
 import type { SpotPrices } from "./prices";
 import { isLive, serverOf } from "./server-of";
-import { ago, duration } from "./text";
 
 /** In one word, what the site is. */
 export type Verdict = "serving" | "starting" | "unhealthy" | "down" | "paused" | "stopping" | "unknown";

@@ -1,7 +1,8 @@
 import { type Tone, tone } from "../output";
+import { ago, bytes, duration } from "../units";
 import { MEASURED_HOURS } from "./facts";
+import { dollarsAnHour } from "./prices";
 import { explainState, type Report, type ReportedInstance, type Verdict } from "./report";
-import { ago, bytes, dollarsAnHour, duration } from "./text";
 
 const LABEL_WIDTH = 11;
 

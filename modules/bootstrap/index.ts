@@ -11,7 +11,7 @@ export { type Group, type SiteOptions, site } from "./roles/site";
 export { ssmAgent } from "./roles/ssm-agent";
 export { type StingyOptions, stingy } from "./roles/stingy";
 export { wireguard } from "./roles/wireguard";
-export { METRICS_NAMESPACE, renderUserData, type ServerBootstrapOptions, serverBootstrap } from "./server";
+export { renderUserData, type ServerBootstrapOptions, serverBootstrap } from "./server";
 export { checksFile, envFile, shellQuote } from "./shell";
 export { assertSize, type FileSize, sizes, USER_DATA_LIMIT_BYTES } from "./size";
 export { terraformText } from "./terraform-text";

@@ -1,3 +1,4 @@
+import { METRICS_NAMESPACE } from "../names";
 import { type Bootstrap, compose, portsOf } from "./compose";
 import type { Distribution } from "./distribution";
 import { assertOptions } from "./options";
@@ -11,9 +12,6 @@ import { ssmAgent } from "./roles/ssm-agent";
 import { stingy } from "./roles/stingy";
 import { wireguard } from "./roles/wireguard";
 import { assertSize } from "./size";
-
-/** Of all metrics that the server publishes, its agent's as well as health's. */
-export const METRICS_NAMESPACE = "StingyVPN";
 
 export interface ServerBootstrapOptions extends SiteOptions {
   readonly distribution: Distribution;

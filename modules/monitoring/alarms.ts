@@ -1,5 +1,6 @@
 import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { Construct } from "constructs";
+import { METRICS_NAMESPACE } from "../names";
 
 export interface SiteAlarmsProps {
   readonly name: string;
@@ -19,8 +20,6 @@ const DAY = 86_400;
 
 /** More failed runs than this, in percent, in two quarters of an hour after another is more than a passing fault. */
 const ERROR_RATE_PERCENT = 5;
-/** What the Lambdas count themselves: assets/lambda/shared/metrics.ts. */
-const OWN_NAMESPACE = "StingyVPN";
 /** One look may see what the next one finds mended; what is tried again comes back within half an hour. */
 const PROBLEM_PERIODS = { periods: 12, bad: 2 } as const;
 /** More than this many interruptions a day says: other instance types or zones would be better. */
@@ -63,7 +62,7 @@ export class SiteAlarms extends Construct {
         ...common,
         alarmName: `${name}-needs-person`,
         alarmDescription: "The controller needs a person: its log says what and how.",
-        namespace: OWN_NAMESPACE,
+        namespace: METRICS_NAMESPACE,
         metricName: "Problems",
         dimensions: { Site: props.site, Environment: props.environment },
         statistic: "Sum",

@@ -40,6 +40,10 @@ export function siteNames({ environment, name }: NamedSite): SiteNames {
   };
 }
 
+export function documentsOf({ syncDocument, peersDocument, journalDocument }: SiteNames): readonly string[] {
+  return [syncDocument, peersDocument, journalDocument];
+}
+
 export function stackId({ environment, name }: NamedSite, layer: Layer): string {
   return `${environment}-${name}-${layer}`;
 }
@@ -61,3 +65,6 @@ export const MOST_REPORTED = 400;
 
 /** What the server gives of its journal at once. Compressed, they are well below the 24,000 characters that Systems Manager keeps of an answer. */
 export const JOURNAL_LINES = 400;
+
+/** Where the server and the Lambdas publish what they count themselves. */
+export const METRICS_NAMESPACE = "StingyVPN";

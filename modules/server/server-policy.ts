@@ -1,5 +1,5 @@
-import { METRICS_NAMESPACE } from "../bootstrap";
 import { type Statement, stringEquals } from "../iam";
+import { METRICS_NAMESPACE } from "../names";
 import { parameterArn, STORE } from "../store";
 
 export interface ServerPolicyProps {

@@ -10,7 +10,7 @@ import { jsonOf, summary, treeText } from "../../cli/doctor/report";
 import type { LiveInstance } from "../../cli/live";
 import type { StoredParameter } from "../../cli/store";
 import { parseConfig } from "../../modules/config";
-import { siteNames } from "../../modules/names";
+import { documentsOf, siteNames } from "../../modules/names";
 
 const NOW = new Date("2026-05-04T12:00:00Z");
 const SERVER = "i-0123456789abcdef0";
@@ -187,13 +187,13 @@ function healthy(changes: Partial<Facts> = {}): Facts {
     ...address(),
     ...parameters(),
     peers: { seen: [peer("phone", { publicKey: KEY, addresses: ["10.8.0.2/32"] })] },
-    documents: { seen: [names.syncDocument, names.peersDocument] },
+    documents: { seen: documentsOf(names) },
     controller: { seen: { state: "Active", reason: undefined, lastUpdate: "Successful" } },
     ddnsUpdater: { seen: { state: "Active", reason: undefined, lastUpdate: "Successful" } },
     permitted: { seen: Object.values(names.rules) },
     ...rules(),
     deadLetters: { seen: 0 },
-    alarms: { seen: [{ name: `${names.prefix}-needs-person`, state: "OK", description: "", since: undefined }] },
+    alarms: { seen: [{ name: `${names.prefix}-needs-person`, state: "OK", description: "", since: new Date(0) }] },
     ...metrics(),
     ...says([]),
     ...report(),
@@ -316,7 +316,7 @@ const CASES: Readonly<Record<string, { readonly well: string; readonly cases: re
     ],
   },
   stacks: {
-    well: "19 parts",
+    well: "20 parts",
     cases: [
       [
         "parts missing",

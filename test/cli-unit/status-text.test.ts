@@ -1,7 +1,7 @@
 import { expect } from "chai";
-import { type PriceChange, spotPrices } from "../../cli/status/prices";
+import { dollarsAnHour, type PriceChange, spotPrices } from "../../cli/status/prices";
 import { promotionsOf } from "../../cli/status/promotions";
-import { ago, bytes, dollarsAnHour, duration } from "../../cli/status/text";
+import { ago, bytes, duration } from "../../cli/units";
 
 const at = (time: string) => new Date(`2026-11-${time}:00Z`);
 

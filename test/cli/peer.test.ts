@@ -271,10 +271,10 @@ describe("stingy peer", () => {
       expect({ code, stderr }).to.deep.equal({ code: 0, stderr: "" });
       expect(stdout).to.equal(
         [
-          "NAME                       ADDRESSES                    GROUP     LAST HANDSHAKE     RECEIVED  SENT",
+          "NAME                       ADDRESSES                    GROUP     LAST HANDSHAKE       RECEIVED  SENT",
           "new                        10.8.0.9                     full      never",
-          "phone                      10.8.0.2                     full      20 seconds ago     1.2 MB    34.0 kB",
-          "tv                         10.8.0.3                     internet  2 hours ago, idle  5 B       6 B",
+          "phone                      10.8.0.2                     full      20 s ago             1.2 MB    34.0 kB",
+          "tv                         10.8.0.3                     internet  2 h 1 min ago, idle  5 B       6 B",
           "client-public-keys, key 3  10.8.0.4, fd53:7469:6e67::4  full      never",
           "",
         ].join("\n"),
@@ -375,7 +375,7 @@ describe("stingy peer", () => {
           "preshared key   set",
           "also in it      note",
           "stored          then",
-          "last handshake  20 seconds ago",
+          "last handshake  20 s ago",
           "traffic         the server received 1.2 kB and sent 3.4 kB",
           "",
         ].join("\n"),

@@ -1,4 +1,4 @@
-import { LAYERS, type Layer } from "../../../modules/names";
+import { documentsOf, LAYERS, type Layer } from "../../../modules/names";
 import { STORE } from "../../../modules/store/names";
 import { broken, type Check, ifSeen, type Look, ok, seen } from "../check";
 import { deploy } from "../commands";
@@ -33,7 +33,7 @@ function partsOf(facts: Facts): Parts[] {
     ),
     part("server", "the launch template", facts.template, () => ifSeen(facts.template) !== undefined),
     parameter("server", STORE.instanceId),
-    ...[names.syncDocument, names.peersDocument].map((name) =>
+    ...documentsOf(names).map((name) =>
       part("server", `the document ${name}`, facts.documents, () => ifSeen(facts.documents)?.includes(name) === true),
     ),
     part(

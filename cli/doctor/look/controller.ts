@@ -1,18 +1,16 @@
 import type { Site } from "../../../modules/config";
-import type { SiteNames } from "../../../modules/names";
+import { documentsOf, METRICS_NAMESPACE, type SiteNames } from "../../../modules/names";
 import type { Aws } from "../../aws";
+import { isActive, parseReport } from "../../peer/report";
 import { runDocument } from "../../run-document";
 import { sdk } from "../../sdk";
-import type { Alarm, LambdaFunction, Metrics, PeerReport, Rule } from "../facts";
+import type { LambdaFunction, Metrics, PeerReport, Rule } from "../facts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const RUNS_OF_MS = 30 * MINUTE_MS;
-/** A device speaks at least this often while it is used (WireGuard's own renewal is at two minutes). */
-const ACTIVE_WITHIN_S = 180;
 const REPORT_WITHIN_MS = 15_000;
 /** The same as of assets/lambda/shared/metrics.ts and of the server's. */
-const NAMESPACE = "StingyVPN";
 
 function named<T>(...names: string[]) {
   return (error: unknown): T | undefined => {
@@ -84,24 +82,6 @@ export async function deadLetters(aws: Aws, { deadLetterQueue }: SiteNames): Pro
   return Number(Attributes.ApproximateNumberOfMessages ?? 0);
 }
 
-/** The site's alarms; `others` are the prefixes of other sites, one of which may begin with this one's. */
-export async function siteAlarms(aws: Aws, { prefix }: SiteNames, others: readonly string[]): Promise<Alarm[]> {
-  const { DescribeAlarmsCommand } = sdk.cloudwatch;
-  const cloudwatch = await aws.cloudwatch();
-  const { MetricAlarms = [] } = await cloudwatch.send(
-    new DescribeAlarmsCommand({ AlarmNamePrefix: `${prefix}-`, AlarmTypes: ["MetricAlarm"], MaxRecords: 100 }),
-  );
-  const longer = others.filter((other) => other.startsWith(`${prefix}-`));
-  return MetricAlarms.filter(({ AlarmName = "" }) => !longer.some((other) => AlarmName.startsWith(`${other}-`))).map(
-    ({ AlarmName = "", StateValue = "", AlarmDescription = "", StateUpdatedTimestamp }) => ({
-      name: AlarmName,
-      state: StateValue,
-      description: AlarmDescription,
-      since: StateUpdatedTimestamp,
-    }),
-  );
-}
-
 export async function siteMetrics(aws: Aws, site: Site, { controller }: SiteNames): Promise<Metrics> {
   const { GetMetricDataCommand } = sdk.cloudwatch;
   const cloudwatch = await aws.cloudwatch();
@@ -125,7 +105,7 @@ export async function siteMetrics(aws: Aws, site: Site, { controller }: SiteName
       MetricDataQueries: [
         query("runs", "AWS/Lambda", "Invocations", { FunctionName: controller }),
         query("failures", "AWS/Lambda", "Errors", { FunctionName: controller }),
-        query("published", NAMESPACE, "PeersConfigured", { Site: site.name, Environment: site.environment }),
+        query("published", METRICS_NAMESPACE, "PeersConfigured", { Site: site.name, Environment: site.environment }),
       ],
     }),
   );
@@ -150,7 +130,7 @@ export async function siteDocuments(aws: Aws, names: SiteNames): Promise<string[
   const { DescribeDocumentCommand } = sdk.ssm;
   const ssm = await aws.ssm();
   const found = await Promise.all(
-    [names.syncDocument, names.peersDocument].map((Name) =>
+    documentsOf(names).map((Name) =>
       ssm.send(new DescribeDocumentCommand({ Name })).catch(named<undefined>("InvalidDocument")),
     ),
   );
@@ -171,10 +151,10 @@ export async function peerReport(aws: Aws, names: SiteNames, instanceId: string)
 }
 
 export function readReport(output: string, now: number): Omit<PeerReport, "status"> {
-  const [time, ...peers] = output.split("\n").map((line) => Number(line.split(" ")[0] || Number.NaN));
-  if (time === undefined || !Number.isInteger(time)) return { clockAhead: undefined, active: 0 };
+  const report = parseReport(output);
+  if (!report) return { clockAhead: undefined, active: 0 };
   return {
-    clockAhead: Math.round(time - now / 1000),
-    active: peers.filter((seenAt) => time - seenAt < ACTIVE_WITHIN_S).length,
+    clockAhead: Math.round(report.now - now / 1000),
+    active: [...report.traffic.values()].filter((traffic) => isActive(report, traffic)).length,
   };
 }

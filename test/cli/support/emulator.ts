@@ -21,7 +21,7 @@ import { CreateRoleCommand, IAMClient } from "@aws-sdk/client-iam";
 import { CreateFunctionCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { CreateQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { CreateDocumentCommand, PutParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
-import { siteNames, siteTags } from "../../../modules/names";
+import { documentsOf, siteNames, siteTags } from "../../../modules/names";
 import { Moto, PATCHED } from "../../lambda/moto";
 
 export const REGION = "ap-northeast-1";
@@ -206,7 +206,7 @@ export class Emulator {
         Threshold: 0,
       }),
     );
-    for (const Name of [names.syncDocument, names.peersDocument, names.journalDocument]) {
+    for (const Name of documentsOf(names)) {
       await this.ssm.send(
         new CreateDocumentCommand({
           Name,

@@ -24,7 +24,10 @@ export function duration(ms: number): string {
 }
 
 export function ago(at: Date, now: Date): string {
-  const ms = now.getTime() - at.getTime();
+  return passed(now.getTime() - at.getTime());
+}
+
+export function passed(ms: number): string {
   return ms < SECOND ? "just now" : `${duration(ms)} ago`;
 }
 
@@ -39,8 +42,4 @@ export function bytes(count: number): string {
     unit++;
   }
   return `${unit === 0 ? left : left.toFixed(1)} ${units[unit]}`;
-}
-
-export function dollarsAnHour(price: number): string {
-  return `$${price.toFixed(5).replace(/0$/, "")}`;
 }
