@@ -287,7 +287,7 @@ describe("stingy plan, with a terraform that", () => {
         env: { TERRAFORM_BINARY_NAME: terraform, TMPDIR },
         during: (child) => {
           const timer = setInterval(() => {
-            if (!existsSync(pids) || readFileSync(pids, "utf8").trim() === "") return;
+            if (!isWritten(pids)) return;
             clearInterval(timer);
             child.kill(signal);
           }, 50);
@@ -310,7 +310,8 @@ describe("stingy plan, in a terminal", () => {
     const terraform = fakeTerraform({ plan: `echo "$$" > ${pids}; sleep 300` });
     const { answered } = await inTerminal(
       ["plan", "-c", configFile({}), "--stack", NETWORK],
-      [{ on: `Planning ${NETWORK}`, type: "\x03" }],
+      // It says so before Terraform has begun.
+      [{ on: `Planning ${NETWORK}`, when: () => isWritten(pids), type: "\x03" }],
       { env: { TERRAFORM_BINARY_NAME: terraform, TMPDIR } },
     );
     expect(answered).to.equal(1);
@@ -375,6 +376,10 @@ describe("stingy plan, with the real terraform", () => {
     golden("change.md", stable(stdout));
   });
 });
+
+function isWritten(file: string): boolean {
+  return existsSync(file) && readFileSync(file, "utf8").trim() !== "";
+}
 
 function isRunning(pid: string): boolean {
   const { stdout } = spawnSync("ps", ["-o", "stat=", "-p", pid], { encoding: "utf8" });

@@ -49,6 +49,8 @@ export async function stingy(args: readonly string[], options: RunOptions = {}):
 export interface Step {
   /** What has to be on the screen, after what the step before answered. */
   readonly on: RegExp | string;
+  /** What else has to be so. The screen has to go on changing meanwhile, as a spinner does. */
+  readonly when?: () => boolean;
   /** What is typed then: "\r" is Enter, "\x03" Ctrl-C. */
   readonly type: string;
 }
@@ -69,7 +71,7 @@ export async function inTerminal(args: readonly string[], steps: readonly Step[]
           if (!current) return;
           const screen = stripVTControlCharacters(said().slice(seen));
           const found = typeof current.on === "string" ? screen.includes(current.on) : current.on.test(screen);
-          if (!found) return;
+          if (!found || current.when?.() === false) return;
           seen = said().length;
           step++;
           child.stdin?.write(current.type);
