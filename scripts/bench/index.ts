@@ -1,4 +1,4 @@
-/** `npm run bench`: every figure we publish. `--json FILE` writes them to a file too. */
+/** `npm run bench`: every figure we publish. `--json FILE` writes them to a file too; `--quick` measures less, and less often. */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
@@ -111,20 +111,23 @@ function sizes(): Figure[] {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { json: { type: "string" }, runs: { type: "string", default: "7" } } });
-  const runs = Math.max(5, Number(values.runs));
+  const { values } = parseArgs({
+    options: { json: { type: "string" }, runs: { type: "string", default: "7" }, quick: { type: "boolean" } },
+  });
+  const runs = values.quick ? 3 : Math.max(5, Number(values.runs));
+  const fewer = Math.min(5, runs);
   const folder = mkdtempSync(path.join(os.tmpdir(), "stingy-bench-"));
   try {
     const figures = [
       ...(await benchSynth(folder, "default site", undefined, runs, { seconds: 1, megabytes: 150 })),
       ...(await benchSynth(folder, "1 site", manySites(1), runs, {})),
-      ...(await benchSynth(folder, "10 sites", manySites(10), 5, {})),
-      ...(await benchSynth(folder, `${MANY} sites`, manySites(MANY), 5, { seconds: 10 })),
+      ...(await benchSynth(folder, "10 sites", manySites(10), fewer, {})),
+      ...(await benchSynth(folder, `${MANY} sites`, manySites(MANY), fewer, { seconds: 10 })),
       ...sizes(),
       ...benchBundles(runs),
       ...(await benchController(runs)),
       ...(await benchCli(runs)),
-      ...(process.getuid?.() === 0 ? await benchServer(5) : []),
+      ...(process.getuid?.() === 0 ? await benchServer(fewer, { atRest: !values.quick }) : []),
     ];
     if (process.getuid?.() !== 0) console.log("The server's own figures are left out: they need root.");
     console.log(`${os.cpus()[0]?.model}, ${os.availableParallelism()} cores, Node ${process.versions.node}`);

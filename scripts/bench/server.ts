@@ -124,10 +124,11 @@ async function benchRest(state: "serving" | "waiting"): Promise<Figure[]> {
   }
 }
 
-export async function benchServer(runs: number): Promise<Figure[]> {
+export async function benchServer(runs: number, { atRest }: { readonly atRest: boolean }): Promise<Figure[]> {
   removeLeftOvers();
   try {
-    return [...(await benchSync(runs)), ...(await benchRest("serving")), ...(await benchRest("waiting"))];
+    const figures = await benchSync(runs);
+    return atRest ? [...figures, ...(await benchRest("serving")), ...(await benchRest("waiting"))] : figures;
   } finally {
     await Machine.stopAll();
   }
