@@ -169,7 +169,11 @@ describe("stingy-sync", () => {
     });
 
     it("leaves no working files behind", async () => {
-      expect(await site.a.sh("find /run /tmp /var/tmp /var/lib/stingy -maxdepth 2 -name 'stingy-sync.*'")).to.equal("");
+      expect(
+        await site.a.sh(
+          "find /run /run/stingy /tmp /var/tmp /var/lib/stingy -maxdepth 1 -type d -name 'stingy-sync.*'",
+        ),
+      ).to.equal("");
     });
 
     it("serves the peers, over both versions of IP", async () => {
