@@ -1,5 +1,6 @@
 import type { CompositeAlarm, MetricAlarm } from "@aws-sdk/client-cloudwatch";
-import type { SiteNames } from "../modules/names";
+import type { Site } from "../modules/config";
+import { siteNames } from "../modules/names";
 import type { Aws } from "./aws";
 import { sdk } from "./sdk";
 
@@ -11,8 +12,9 @@ export interface Alarm {
   readonly since: Date;
 }
 
-/** The site's alarms. `otherPrefixes` are those of other sites, as `prod-home` and `prod-home-2` begin alike. */
-export async function siteAlarms(aws: Aws, { prefix }: SiteNames, otherPrefixes: readonly string[]): Promise<Alarm[]> {
+/** The site's alarms, of all sites: `prod-home` and `prod-home-2` begin alike. */
+export async function siteAlarms(aws: Aws, site: Site, sites: readonly Site[]): Promise<Alarm[]> {
+  const { prefix } = siteNames(site);
   const { DescribeAlarmsCommand } = sdk.cloudwatch;
   const cloudwatch = await aws.cloudwatch();
   const found: (MetricAlarm | CompositeAlarm)[] = [];
@@ -28,7 +30,7 @@ export async function siteAlarms(aws: Aws, { prefix }: SiteNames, otherPrefixes:
     found.push(...(page.MetricAlarms ?? []), ...(page.CompositeAlarms ?? []));
     ({ NextToken } = page);
   } while (NextToken);
-  const longer = otherPrefixes.filter((other) => other.startsWith(`${prefix}-`));
+  const longer = sites.map((other) => siteNames(other).prefix).filter((other) => other.startsWith(`${prefix}-`));
   return found
     .map(
       ({

@@ -47,6 +47,10 @@ interface AwsError extends Error {
   readonly $metadata?: { readonly httpStatusCode?: number; readonly attempts?: number };
 }
 
+export function isDenied(error: unknown): boolean {
+  return error instanceof Error && DENIED.has(error.name);
+}
+
 /** What AWS's SDK throws, as a person can act upon it; anything else stays what it is. */
 export function explainAwsError(error: unknown, region: string): unknown {
   if (!(error instanceof Error) || error instanceof CliError) return error;

@@ -45,17 +45,22 @@ export async function siteInstances(aws: Aws, site: Site): Promise<LiveInstance[
   return Reservations.flatMap(({ Instances = [] }) => Instances).map(toLive);
 }
 
-/** The site's Elastic IP, if it has one. */
+/** The site's Elastic IP, if it has one that was not released. */
 export async function siteAddress(aws: Aws, site: Site): Promise<LiveAddress | undefined> {
   const { elasticIp } = site;
   if (elasticIp === false) return undefined;
   const { DescribeAddressesCommand } = sdk.ec2;
   const ec2 = await aws.ec2();
-  const { Addresses = [] } = await ec2.send(
-    new DescribeAddressesCommand(
-      typeof elasticIp === "string" ? { AllocationIds: [elasticIp] } : { Filters: tagFilters(site) },
-    ),
-  );
+  const { Addresses = [] } = await ec2
+    .send(
+      new DescribeAddressesCommand(
+        typeof elasticIp === "string" ? { AllocationIds: [elasticIp] } : { Filters: tagFilters(site) },
+      ),
+    )
+    .catch((error) => {
+      if (error instanceof Error && error.name === "InvalidAllocationID.NotFound") return { Addresses: [] };
+      throw error;
+    });
   const [address] = Addresses;
   if (!address) return undefined;
   const { AllocationId = "", PublicIp = "", InstanceId, NetworkInterfaceId } = address;

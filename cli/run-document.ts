@@ -1,13 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Aws } from "./aws";
+import { explainAwsError } from "./aws-errors";
 import { sdk } from "./sdk";
 
 export interface DocumentRun {
-  /** AWS's word: Success, Failed, TimedOut, … or Pending where the server has not answered in time. */
+  /** AWS's word: Success, Failed, TimedOut, … Pending where the server has not answered in time, or UNREGISTERED. */
   readonly status: string;
   readonly output: string;
 }
 
+/** The status where Systems Manager does not know the server: it has never announced itself, or not for long. */
+const UNREGISTERED = "Unregistered";
 const POLL_MS = 300;
 const ENDED = new Set(["Success", "Failed", "TimedOut", "Cancelled"]);
 
@@ -28,14 +31,20 @@ export async function runDocument(
 ): Promise<DocumentRun> {
   const { GetCommandInvocationCommand, SendCommandCommand } = sdk.ssm;
   const ssm = await aws.ssm();
-  const { Command } = await ssm.send(
-    new SendCommandCommand({
-      DocumentName: document,
-      InstanceIds: [instanceId],
-      ...(parameters === undefined ? {} : { Parameters: parameters }),
-    }),
-  );
-  const CommandId = Command?.CommandId ?? "";
+  const sent = await ssm
+    .send(
+      new SendCommandCommand({
+        DocumentName: document,
+        InstanceIds: [instanceId],
+        ...(parameters === undefined ? {} : { Parameters: parameters }),
+      }),
+    )
+    .catch((error) => {
+      if (error instanceof Error && error.name === "InvalidInstanceId") return undefined;
+      throw error;
+    });
+  if (!sent) return { status: UNREGISTERED, output: "" };
+  const CommandId = sent.Command?.CommandId ?? "";
   for (const end = Date.now() + waitMs; ; await sleep(POLL_MS)) {
     const { Status = "Pending", StandardOutputContent = "" } = await ssm
       .send(new GetCommandInvocationCommand({ CommandId, InstanceId: instanceId }))
@@ -48,4 +57,27 @@ export async function runDocument(
     if (ENDED.has(Status)) return { status: Status, output: StandardOutputContent };
     if (Date.now() >= end) return { status: "Pending", output: "" };
   }
+}
+
+/** Why a run came to nothing, as a clause; undefined where it succeeded. */
+export function whyNotDone({ status }: DocumentRun, instanceId: string): string | undefined {
+  switch (status) {
+    case "Success":
+      return undefined;
+    case "Pending":
+      return `the server ${instanceId} has not answered in time`;
+    case UNREGISTERED:
+      return `Systems Manager does not reach the server ${instanceId}`;
+    default:
+      return `the server ${instanceId} says ${status}`;
+  }
+}
+
+/** Why there was no run, as a clause. */
+export function whyNot(error: unknown, region: string): string {
+  if (error instanceof Error && error.name === "InvalidDocument")
+    return "the site was deployed by an older version: run `npx cdktf deploy '*'`";
+  const explained = explainAwsError(error, region);
+  const message = explained instanceof Error ? explained.message : String(explained);
+  return message.replace(/\.$/, "");
 }

@@ -1,4 +1,5 @@
 import type { Parameter, SSMClient } from "@aws-sdk/client-ssm";
+import type { Site } from "../modules/config";
 import { STORE } from "../modules/store/names";
 import type { Aws } from "./aws";
 import { CliError } from "./exit";
@@ -118,8 +119,8 @@ export class Store {
 }
 
 /** Whoever finds nothing of the site in the store most likely looks into the wrong account or region. */
-export function notDeployed(environment: string, site: string, aws: Aws, prefix: string): CliError {
-  return new CliError(`The site ${environment}-${site} is not deployed: ${aws.region} has nothing under ${prefix}.`, {
+export function notDeployed({ environment, name, storePrefix }: Site, { region }: Aws): CliError {
+  return new CliError(`The site ${environment}-${name} is not deployed: ${region} has nothing under ${storePrefix}.`, {
     fix: "Run `npx cdktf deploy '*'`. If it is deployed, check AWS_PROFILE and the setting `region`: this may be another account or region.",
   });
 }

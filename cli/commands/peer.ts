@@ -210,7 +210,7 @@ function handingOut(command: Command): Command {
     )
     .option(
       "--dns <list>",
-      `name servers and search domains with commas, or none (default: ${DEVICE_DNS.ipv4} and its IPv6 address where everything goes through the tunnel, else none)`,
+      `name servers and search domains with commas, or none (default: ${DEVICE_DNS.ipv4} and its IPv6 address where everything goes through the tunnel and its group reaches the internet, else none)`,
     )
     .option("--psk", "make a preshared key as well, a second secret (default)")
     .option("--no-psk", "without a preshared key, for devices that take none")

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { action, examples, reading } from "../command";
 
 export interface RenderOptions {
@@ -44,7 +44,7 @@ export function addRender(program: Command): void {
 
   reading(render.command("scripts"))
     .description("Show every script, unit and file that the server is given, with its path and mode")
-    .option("--out <folder>", "write them below this folder instead of printing them")
+    .addOption(new Option("--out <folder>", "write them below this folder instead of printing them").conflicts("json"))
     .addHelpText("after", examples(["stingy render scripts --out server", "then read or lint what is in server"]))
     .action(
       action<RenderOptions>(async (context, options) => {

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { JOURNAL_LINES } from "../../modules/names";
 import { action, confirmed, examples } from "../command";
 import type { LogsOptions } from "../server/logs";
 import type { OrderOptions } from "../server/order";
@@ -7,6 +8,7 @@ import type { ShellOptions } from "../server/shell";
 export function addServer(program: Command): void {
   const server = program
     .command("server")
+    .helpCommand(false)
     .description("Replace, pause and resume the server, open a shell on it, read its log")
     .addHelpText(
       "after",
@@ -124,7 +126,7 @@ function addLogs(server: Command): void {
       "after",
       `
 The Lambdas' lines are in CloudWatch Logs. The server's are on the server alone: they are read through Systems Manager
-(Run Command), the newest 400 of each instance, and go with it. With --follow the server is asked
+(Run Command), the newest ${JOURNAL_LINES} of each instance, and go with it. With --follow the server is asked
 every ten seconds, and lines are held back that long to keep the order; with --source controller or ddns four seconds.`,
     )
     .addHelpText(

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { shellQuote } from "../../modules/bootstrap/shell";
 import type { Shell } from "../commands/completion";
 import { ROOT } from "../context";
 
@@ -7,7 +8,7 @@ const NAME = "stingy";
 /** The script of @bomb.sh/tab, which asks this program by its path: npx would take a second at each key. */
 export async function completionScript(shell: Shell): Promise<string> {
   const { script } = await import("@bomb.sh/tab");
-  const program = `node ${quoted(path.join(ROOT, "cli/stingy.cjs"))}`;
+  const program = `node ${shellQuote(path.join(ROOT, "cli/stingy.cjs"))}`;
   const text = captured(() => script(shell, NAME, shell === "fish" ? program : insideDoubleQuotes(program)));
   return shell === "bash" ? forEveryBash(text) : text;
 }
@@ -48,10 +49,6 @@ function captured(print: () => void): string {
     console.log = log;
   }
   return text;
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function insideDoubleQuotes(text: string): string {

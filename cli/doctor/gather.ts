@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { isInstanceId } from "../../assets/lambda/shared/instance-id";
-import { siteNames } from "../../modules/names";
 import { STORE } from "../../modules/store/names";
 import { siteAlarms } from "../alarms";
 import type { Aws } from "../aws";
@@ -65,7 +64,7 @@ export async function gather(context: Context): Promise<Facts> {
   const store = new Store(aws, site.storePrefix);
   const vpc = look(() => siteVpc(aws, site));
   const instances = look(() => siteInstances(aws, site));
-  const address = look(() => siteAddress(aws, site).catch(unless("InvalidAllocationID.NotFound")));
+  const address = look(() => siteAddress(aws, site));
   const parameters = look(() => store.getAll(PARAMETERS));
   const checks = instances.then(
     async (found): Promise<Facts["statusChecks"]> =>
@@ -91,13 +90,7 @@ export async function gather(context: Context): Promise<Facts> {
     permitted: look(() => permittedRules(aws, names.controller)),
     rules: look(() => siteRules(aws, names)),
     deadLetters: look(() => deadLetters(aws, names)),
-    alarms: look(() =>
-      siteAlarms(
-        aws,
-        names,
-        config.sites.filter((other) => other !== site).map((other) => siteNames(other).prefix),
-      ),
-    ),
+    alarms: look(() => siteAlarms(aws, site, config.sites)),
     metrics: look(() => siteMetrics(aws, site, names)),
     controllerSays: look(() => commandController(aws, names.controller, "status")),
     report,
@@ -121,13 +114,6 @@ export function looker(aws: Aws) {
       if (error instanceof CliError) return { unseen: error.message, fix: error.fix };
       return { unseen: error instanceof Error ? error.message : String(error) };
     }
-  };
-}
-
-function unless(name: string) {
-  return (error: unknown): undefined => {
-    if (error instanceof Error && error.name === name) return undefined;
-    throw error;
   };
 }
 

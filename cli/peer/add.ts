@@ -23,10 +23,11 @@ import {
   type DeviceSettings,
   deviceSettings,
   noEndpoint,
+  refuseKnownKey,
   siteEndpoint,
 } from "./device";
 import { Handout, type HandoutOptions } from "./handout";
-import { type KnownPeer, withoutPrefix } from "./known";
+import { withoutPrefix } from "./known";
 import { checkName, peerPath } from "./name";
 import { serverPrivateKey } from "./server-key";
 import { freeAddresses, PATIENCE, PATIENCE_MS, settle } from "./settle";
@@ -112,20 +113,6 @@ function already(name: string): CliError {
   return new CliError(`There is a peer ${name} already.`, {
     fix: `Choose another name, or make its keys anew (\`npx stingy peer rotate ${name}\`), or remove it first (\`npx stingy peer remove ${name}\`).`,
   });
-}
-
-function refuseKnownKey(publicKey: string, serverPublicKey: string, known: readonly KnownPeer[]): void {
-  if (publicKey === serverPublicKey) {
-    throw new CliError("--public-key is the server's own key.", {
-      fix: "Give the key of the device: `wg pubkey < its-private-key`.",
-    });
-  }
-  const owner = known.find((other) => other.publicKey === publicKey);
-  if (owner) {
-    throw new CliError(`--public-key is the key of ${owner.name}, and two devices cannot share one.`, {
-      fix: "Make a key of its own on the device.",
-    });
-  }
 }
 
 /** Create-only; false where another has the name. A first try whose answer was lost may have stored it. */

@@ -13,6 +13,7 @@ import type { Aws } from "../aws";
 import { CliError, usageError } from "../exit";
 import { siteAddress } from "../live";
 import { DEVICE_DNS, DEVICE_KEEPALIVE_SECONDS } from "./defaults";
+import type { KnownPeer } from "./known";
 
 export interface DeviceOptions {
   readonly publicKey?: string;
@@ -36,10 +37,10 @@ const NAME =
 /** Reads the options; whatever is wrong with one is said before anything is asked of AWS. */
 export function deviceSettings(options: DeviceOptions, site: Site, group: Group): DeviceSettings {
   const { keepalive = DEVICE_KEEPALIVE_SECONDS } = options;
-  const choice = options.allowedIps ?? "full";
+  const allowedIps = networks(options.allowedIps ?? "full", site);
   return {
-    allowedIps: networks(choice, site),
-    dns: options.dns === undefined ? defaultDns(choice, site, group) : nameServers(options.dns),
+    allowedIps,
+    dns: options.dns === undefined ? defaultDns(allowedIps, site, group) : nameServers(options.dns),
     keepalive,
   };
 }
@@ -49,8 +50,35 @@ export function checkKeyOption(publicKey: string | undefined): void {
   throw usageError(new KeyError("--public-key", publicKey).message);
 }
 
+/** `own` is the device that is to get the key, where it has one already. */
+export function refuseKnownKey(
+  publicKey: string,
+  serverPublicKey: string,
+  known: readonly Pick<KnownPeer, "name" | "publicKey">[],
+  own?: string,
+): void {
+  if (publicKey === serverPublicKey) {
+    throw new CliError("--public-key is the server's own key.", {
+      fix: "Give the key of the device: `wg pubkey < its-private-key`.",
+    });
+  }
+  const owner = known.find((other) => other.publicKey === publicKey)?.name;
+  if (owner === undefined) return;
+  throw new CliError(
+    owner === own
+      ? `--public-key is the key that ${own} has already.`
+      : `--public-key is the key of ${owner}, and two devices cannot share one.`,
+    { fix: "Make a new key on the device and give its public half." },
+  );
+}
+
+/** Digits and dots alone are a mistyped address. */
+function isName(text: string): boolean {
+  return NAME.test(text) && !/^[0-9.]+$/.test(text);
+}
+
 export function checkEndpointOption(endpoint: string | undefined): void {
-  if (endpoint === undefined || isIP(endpoint) > 0 || NAME.test(endpoint)) return;
+  if (endpoint === undefined || isIP(endpoint) > 0 || isName(endpoint)) return;
   throw usageError(
     "--endpoint is neither a name nor an address.",
     "Give it without a port, which is the site's: --endpoint vpn.example.com",
@@ -67,8 +95,8 @@ function networks(choice: string, { tunnel, network }: Site): string[] {
 }
 
 /** Where a device does not send everything through the tunnel, or may not reach the internet, its own network's names go on. */
-function defaultDns(choice: string, { tunnel }: Site, group: Group): string[] {
-  if (choice !== "full" || group === "isolated") return [];
+function defaultDns(allowedIps: readonly string[], { tunnel }: Site, group: Group): string[] {
+  if (!allowedIps.includes("0.0.0.0/0") || group === "isolated") return [];
   return [DEVICE_DNS.ipv4, ...(tunnel.ipv6 === undefined ? [] : [DEVICE_DNS.ipv6])];
 }
 
@@ -78,7 +106,7 @@ function nameServers(list: string): string[] {
     .split(",")
     .map((part) => part.trim())
     .filter((part) => part !== "");
-  const bad = given.find((part) => isIP(part) === 0 && (!NAME.test(part) || /^[0-9.]+$/.test(part)));
+  const bad = given.find((part) => isIP(part) === 0 && !isName(part));
   if (given.length > 0 && bad === undefined) return given;
   throw usageError(
     `--dns: ${bad === undefined ? "there is nothing in it" : `${JSON.stringify(bad.slice(0, 50))} is neither an address nor a search domain`}.`,

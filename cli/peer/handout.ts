@@ -1,5 +1,6 @@
 import { closeSync, existsSync, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
 import path from "node:path";
+import { shellQuote } from "../../modules/bootstrap/shell";
 import { CliError, usageError } from "../exit";
 import { note } from "../output";
 import { fitsQr, qrPng, qrText } from "./qr";
@@ -173,7 +174,7 @@ function importAdvice(file: string, toSave: boolean): string[] {
 }
 
 function shellWord(text: string): string {
-  return /^[\w./=+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+  return /^[\w./=+-]+$/.test(text) ? text : shellQuote(text);
 }
 
 function exists(file: string): CliError {

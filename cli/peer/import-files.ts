@@ -1,25 +1,18 @@
-import { lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { type Dirent, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { ConfigTextError, type Imported, type ImportFile, importFiles, parseConfig } from "../../modules/wireguard";
+import { ConfigTextError, type Imported, type ImportFile, importFiles } from "../../modules/wireguard";
 import { CliError } from "../exit";
 
 /** Far above any file of peers: a text that is larger is something else. */
 const LARGEST_BYTES = 10_000_000;
 const MOST_FILES = 5_000;
 
-export interface ImportSource extends Imported {
-  /** The port that the old server listens on, where a file says so. */
-  readonly listenPort?: number;
-}
-
 /** Reads the peers of a file, or of every .conf below a folder. */
-export function readSource(from: string): ImportSource {
+export function readSource(from: string): Imported {
   const names = filesOf(from);
   const files = names.map((name): ImportFile => ({ name, text: text(name) }));
   try {
-    const imported = importFiles(files);
-    const listenPort = imported.serverPrivateKey === undefined ? undefined : portIn(files);
-    return { ...imported, ...(listenPort ? { listenPort } : {}) };
+    return importFiles(files);
   } catch (error) {
     if (!(error instanceof ConfigTextError)) throw error;
     throw new CliError(error.message, {
@@ -50,11 +43,11 @@ function confFiles(folder: string): string[] {
   const found: string[] = [];
   const waiting = [folder];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    for (const name of readdirSync(next).sort()) {
-      const file = path.join(next, name);
-      const { isFolder, isFile } = kind(file);
-      if (isFolder) waiting.push(file);
-      else if (isFile && name.toLowerCase().endsWith(".conf")) found.push(file);
+    for (const entry of entriesOf(next)) {
+      const file = path.join(next, entry.name);
+      // A link is neither, as one to a folder may lead round in a circle.
+      if (entry.isDirectory()) waiting.push(file);
+      else if (entry.isFile() && entry.name.toLowerCase().endsWith(".conf")) found.push(file);
       if (found.length > MOST_FILES)
         throw new CliError(`${folder} has more than ${MOST_FILES} .conf files.`, {
           fix: "Give a folder that has only the devices'.",
@@ -64,10 +57,12 @@ function confFiles(folder: string): string[] {
   return found.sort();
 }
 
-/** A link to a folder may lead round in a circle. */
-function kind(file: string): { isFolder: boolean; isFile: boolean } {
-  const status = lstatSync(file);
-  return { isFolder: status.isDirectory(), isFile: status.isFile() };
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    throw unreadable(folder, error);
+  }
 }
 
 function text(name: string): string {
@@ -78,15 +73,6 @@ function text(name: string): string {
   } catch (error) {
     throw error instanceof CliError ? error : unreadable(name, error);
   }
-}
-
-function portIn(files: readonly ImportFile[]): number | undefined {
-  for (const file of files) {
-    if (/^\uFEFF?\s*\{/.test(file.text)) continue;
-    const { listenPort } = parseConfig(file.text).interface;
-    if (listenPort !== undefined) return listenPort;
-  }
-  return undefined;
 }
 
 function unreadable(name: string, error: unknown): CliError {

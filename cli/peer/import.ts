@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseRange } from "../../modules/network/planner";
 import { STORE } from "../../modules/store/names";
-import { publicKeyOf, writePeer } from "../../modules/wireguard";
+import { type Imported, publicKeyOf, writePeer } from "../../modules/wireguard";
 import { parseAddress } from "../../modules/wireguard/addresses";
 import type { Context } from "../context";
 import { CliError } from "../exit";
 import { note, print, progress } from "../output";
 import { siteEndpoint } from "./device";
-import { type ImportSource, readSource } from "./import-files";
+import { readSource } from "./import-files";
 import { type ImportPlan, planImport } from "./import-plan";
 import { withoutPrefix } from "./known";
 import { peerPath } from "./name";
@@ -62,7 +62,7 @@ export async function importPeers(context: Context, options: ImportOptions): Pro
   for (const line of await afterwards(source, found, key !== undefined)) note(line);
 }
 
-function refuseConflicts({ conflicts, outside }: ImportPlan, source: ImportSource, { site }: SitePeers): void {
+function refuseConflicts({ conflicts, outside }: ImportPlan, source: Imported, { site }: SitePeers): void {
   if (conflicts.length === 0) return;
   const shown = conflicts.slice(0, SHOWN_CONFLICTS).map((conflict) => `  ${conflict}`);
   const more = conflicts.length - shown.length;
@@ -83,7 +83,7 @@ function refuseConflicts({ conflicts, outside }: ImportPlan, source: ImportSourc
 }
 
 /** The network of the old server's tunnel, or the /24 around the first device. */
-function tunnelFor({ tunnelIpv4, peers }: ImportSource): string | undefined {
+function tunnelFor({ tunnelIpv4, peers }: Imported): string | undefined {
   if (tunnelIpv4 !== undefined) return tunnelIpv4;
   const first = peers.flatMap(({ addresses }) => addresses.filter((text) => parseAddress(text)?.version === 4))[0];
   return first && parseRange(`${withoutPrefix(first)}/24`)?.network;
@@ -105,7 +105,7 @@ function refuseOtherKey(key: string | undefined, stored: string, { site, instanc
 }
 
 /** Somebody else may have stored something at the same time. */
-async function lookAgain(context: Context, source: ImportSource): Promise<void> {
+async function lookAgain(context: Context, source: Imported): Promise<void> {
   let { known, site } = await sitePeers(context);
   let { create, conflicts } = planImport(source, known, site);
   // A list may not show yet what was just stored.
@@ -127,7 +127,7 @@ async function lookAgain(context: Context, source: ImportSource): Promise<void> 
   );
 }
 
-async function afterwards(source: ImportSource, found: SitePeers, keyKept: boolean): Promise<string[]> {
+async function afterwards(source: Imported, found: SitePeers, keyKept: boolean): Promise<string[]> {
   const { site, aws } = found;
   const { listenPort } = site.tunnel;
   const endpoint = await siteEndpoint(undefined, site, aws);

@@ -30,24 +30,19 @@ export function knownPeers(
   { tunnel }: Pick<Site, "tunnel">,
 ): KnownPeer[] {
   const own = [...parameters].sort((a, b) => (a.name < b.name ? -1 : 1)).map((parameter) => fromParameter(parameter));
-  const listed = clientPublicKeys.split(",").flatMap((text, index): KnownPeer[] => {
-    const publicKey = text.trim();
-    if (publicKey === "") return [];
-    // The places before it count, as its address follows from its place.
-    const [found] = clientKeys(`${",".repeat(index)}${publicKey}`, tunnel);
-    const addresses = found?.addresses ?? [];
-    return [
-      {
-        name: `${STORE.clientPublicKeys}, key ${index + 1}`,
-        source: STORE.clientPublicKeys,
-        peer: isKey(publicKey) ? { publicKey, addresses } : undefined,
-        reason: isKey(publicKey) ? undefined : "publicKey is no WireGuard key",
-        addresses,
-        publicKey,
-        parameter: undefined,
-      },
-    ];
-  });
+  // An empty place counts, in a key's name as in its address.
+  const places = clientPublicKeys.split(",").flatMap((text, index) => (text.trim() === "" ? [] : [index + 1]));
+  const listed = clientKeys(clientPublicKeys, tunnel).map(
+    ({ publicKey, addresses }, at): KnownPeer => ({
+      name: `${STORE.clientPublicKeys}, key ${places[at]}`,
+      source: STORE.clientPublicKeys,
+      peer: isKey(publicKey) ? { publicKey, addresses } : undefined,
+      reason: isKey(publicKey) ? undefined : "publicKey is no WireGuard key",
+      addresses,
+      publicKey,
+      parameter: undefined,
+    }),
+  );
   const owners = new Map<string, string>();
   return [...own, ...listed].map((known) => {
     const { name, peer } = known;

@@ -1,6 +1,7 @@
 import type { Context } from "../context";
 import { note, print, printJson, table, tone } from "../output";
 import { liveJson, livePeers } from "./live-peers";
+import { oneLine } from "./name";
 import { byHandNote } from "./site-store";
 import { handshakeText, peerView, trafficText } from "./view";
 
@@ -44,7 +45,7 @@ export async function listPeers(context: Context, { json, live: wanted = true }:
     print(
       await table(
         ["name", "why"],
-        broken.map(({ name, reason }) => [name, reason ?? ""]),
+        broken.map(({ name, reason }) => [name, oneLine(reason ?? "")]),
       ),
     );
     note("Remove these and add them again; a group or keepalive alone, `npx stingy peer edit` corrects.");

@@ -8,8 +8,12 @@ const ALIKE_WITHIN = 3;
 const SHOWN_CHARACTERS = 100;
 
 /** On one line, as a text from elsewhere may move a terminal's cursor. */
+export function oneLine(text: string): string {
+  return text.replace(/\p{C}/gu, " ");
+}
+
 export function quoted(text: string): string {
-  return JSON.stringify(text.slice(0, SHOWN_CHARACTERS).replace(/\p{C}/gu, " "));
+  return JSON.stringify(oneLine(text.slice(0, SHOWN_CHARACTERS)));
 }
 
 export function checkName(name: string): void {

@@ -1,6 +1,5 @@
 import { MOST_REPORTED, REPORTED_KEY_CHARACTERS, siteNames } from "../../modules/names";
-import { runDocument } from "../run-document";
-import { whyNot } from "./applied";
+import { runDocument, whyNot, whyNotDone } from "../run-document";
 import { ACTIVE_WITHIN_SECONDS } from "./defaults";
 import type { SiteStore } from "./site-store";
 
@@ -31,16 +30,13 @@ export type Activity = "active" | "idle" | "never" | "unknown";
 export async function liveReport({ aws, site, instanceId }: SiteStore): Promise<Live> {
   if (instanceId === undefined) return { reason: "the site has no server yet" };
   try {
-    const { status, output } = await runDocument(aws, {
-      document: siteNames(site).peersDocument,
-      instanceId,
-      waitMs: WAIT_MS,
-    });
-    if (status === "Pending") return { reason: `the server ${instanceId} has not answered in time` };
-    const report = status === "Success" ? parseReport(output) : undefined;
-    return report ? { report } : { reason: `the server ${instanceId} gave no report (${status})` };
+    const run = await runDocument(aws, { document: siteNames(site).peersDocument, instanceId, waitMs: WAIT_MS });
+    const reason = whyNotDone(run, instanceId);
+    if (reason !== undefined) return { reason };
+    const report = parseReport(run.output);
+    return report ? { report } : { reason: `the server ${instanceId} gave no report (${run.status})` };
   } catch (error) {
-    return { reason: whyNot(error, aws.region, instanceId) };
+    return { reason: whyNot(error, aws.region) };
   }
 }
 

@@ -1,7 +1,6 @@
 import { STORE } from "../../modules/store/names";
 import { generatePresharedKey, generatePrivateKey, publicKeyOf, writePeer } from "../../modules/wireguard";
 import type { Context } from "../context";
-import { CliError } from "../exit";
 import { uninterrupted } from "../interrupt";
 import { note, progress } from "../output";
 import { applyNow, notYet } from "./applied";
@@ -13,6 +12,7 @@ import {
   type DeviceOptions,
   deviceSettings,
   noEndpoint,
+  refuseKnownKey,
   siteEndpoint,
 } from "./device";
 import { Handout, type HandoutOptions } from "./handout";
@@ -44,7 +44,9 @@ export async function rotatePeer(context: Context, options: RotateOptions, name:
   const serverPublicKey = publicKeyOf(await serverPrivateKey(found));
   const privateKey = options.publicKey === undefined ? generatePrivateKey() : undefined;
   const publicKey = options.publicKey ?? publicKeyOf(privateKey ?? "");
-  if (options.publicKey !== undefined) await refuseKnown(context, options.publicKey, serverPublicKey, name);
+  if (options.publicKey !== undefined) {
+    refuseKnownKey(publicKey, serverPublicKey, (await sitePeers(context)).known, name);
+  }
 
   const presharedKey = options.psk === false ? undefined : generatePresharedKey();
   const renewed = (value: string) => {
@@ -85,18 +87,5 @@ export async function rotatePeer(context: Context, options: RotateOptions, name:
     applied.applied
       ? "The server has applied it: the old key works no more."
       : `Does the old key still work? Until the server has applied this. ${notYet(applied)}`,
-  );
-}
-
-async function refuseKnown(context: Context, publicKey: string, serverPublicKey: string, name: string): Promise<void> {
-  const owner = (await sitePeers(context)).known.find((known) => known.publicKey === publicKey);
-  if (publicKey !== serverPublicKey && owner === undefined) return;
-  throw new CliError(
-    publicKey === serverPublicKey
-      ? "--public-key is the server's own key."
-      : owner?.name === name
-        ? `--public-key is the key that ${name} has already.`
-        : `--public-key is the key of ${owner?.name}, and two devices cannot share one.`,
-    { fix: "Make a new key on the device and give its public half." },
   );
 }

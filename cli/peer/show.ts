@@ -3,7 +3,7 @@ import { note, print, printJson } from "../output";
 import { bytes } from "../units";
 import { type KnownPeer, rawObject, withoutPrefix } from "./known";
 import { liveJson, livePeers } from "./live-peers";
-import { absent } from "./name";
+import { absent, oneLine } from "./name";
 import { byHandNote } from "./site-store";
 import { handshakeText, peerView } from "./view";
 
@@ -43,7 +43,7 @@ export async function showPeer(context: Context, { json }: { readonly json?: boo
   ];
   const shown = lines.filter((line): line is [string, string] => line[1] !== undefined);
   const width = Math.max(...shown.map(([what]) => what.length));
-  for (const [what, value] of shown) print(`${what.padEnd(width)}  ${value}`);
+  for (const [what, value] of shown) print(`${what.padEnd(width)}  ${oneLine(value)}`);
   if (activity === "unknown" && live.reason !== undefined) note(`Whether it is connected is unknown: ${live.reason}.`);
 }
 

@@ -29,7 +29,7 @@ export async function siteStore(context: Context, ...more: readonly string[]): P
   const store = new Store(aws, site.storePrefix);
   const parameters = await store.getAll([...ALWAYS, ...more]);
   const value = (name: string) => parameters.get(name)?.value.trim() ?? "";
-  if (value(STORE.instanceId) === "") throw notDeployed(site.environment, site.name, aws, site.storePrefix);
+  if (value(STORE.instanceId) === "") throw notDeployed(site, aws);
   return {
     site,
     aws,

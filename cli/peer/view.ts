@@ -56,5 +56,5 @@ export function handshakeText({ activity, secondsSinceHandshake }: PeerView): st
 
 export function trafficText(count: number | null, activity: PeerView["activity"]): string {
   if (count !== null) return bytes(count);
-  return activity === "never" ? "" : activity === "unknown" ? "unknown" : "";
+  return activity === "unknown" ? "unknown" : "";
 }

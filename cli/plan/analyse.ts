@@ -4,9 +4,8 @@ import { differences } from "./difference";
 import { Mask } from "./hidden";
 import type { ChangedResource, Counts, PlannedStack, Report, StackReport } from "./report";
 import { meaningsOf } from "./rules";
-import { drifted } from "./rules/rest";
 import { SEVERITIES } from "./rules/rule";
-import { mapValues, say } from "./sentence";
+import { joined, say } from "./sentence";
 import type { StateResource, TerraformPlan } from "./terraform-plan";
 import { ACTIONS, actionOf, PlanView } from "./view";
 
@@ -37,7 +36,7 @@ export function analyse(id: string, plan: TerraformPlan): PlannedStack {
     ) as unknown as Counts,
     findings: meaningsOf(view, (text) => mask.text(text)),
     resources,
-    drift: drifted(plan)
+    drift: view.drifted
       .map((change) => ({
         address: mask.text(change.address),
         action: actionOf(change) ?? ("change" as const),
@@ -97,15 +96,16 @@ export function reportOf(
       return upstream?.state === "planned" && outputs.some((output) => upstream.outputs.includes(output));
     });
     if (changing.length === 0) continue;
+    const others = joined(
+      changing.map(([value]) => [{ value }]),
+      " and ",
+    );
     findings.push({
       id: "changes-later",
       severity: "info",
       stack: stack.id,
       about: [],
-      text: mapValues(
-        say`This stack changes again once ${changing.map(([other]) => other).join(" and ")} is applied, because it reads what changes there. Only a plan made after that shows it.`,
-        (value) => value,
-      ),
+      text: say`This stack changes again once ${others} ${[changing.length === 1 ? "is" : "are"]} applied, because it reads what changes there. Only a plan made after that shows it.`,
     });
   }
   return {

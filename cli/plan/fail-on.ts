@@ -1,5 +1,6 @@
 import { usageError } from "../exit";
 import { onOneLine } from "./harmless";
+import { stackChanges } from "./lines";
 import type { Report, StackReport } from "./report";
 import { plain } from "./sentence";
 
@@ -25,8 +26,13 @@ export function matches(report: Report, kinds: readonly FailOn[]): string[] {
   });
 }
 
-function exposures({ findings }: Report): string[] {
-  return findings.filter(({ exposure }) => exposure).map(({ stack, text }) => `${stack}: ${plain(text)}`);
+function exposures({ findings, stacks }: Report): string[] {
+  return [
+    ...findings.filter(({ exposure }) => exposure).map(({ stack, text }) => `${stack}: ${plain(text)}`),
+    ...stacks
+      .filter((stack) => stack.state === "remote" && stackChanges(stack))
+      .map(({ id }) => `${id}'s plan is kept by HCP Terraform and cannot be looked at`),
+  ];
 }
 
 function resources(stack: StackReport, kind: "destroy" | "replace"): string[] {
@@ -36,10 +42,9 @@ function resources(stack: StackReport, kind: "destroy" | "replace"): string[] {
     case "failed":
       return stack.partly ? resources(stack.partly, kind) : [];
     case "remote":
+      if (stack.counts === undefined) return [`${stack.id}: its run does not say what it destroys or replaces`];
       // HCP Terraform counts what is replaced among what is destroyed.
-      return (stack.counts?.destroy ?? 0) > 0
-        ? [`${stack.id}: its run destroys or replaces ${stack.counts?.destroy}`]
-        : [];
+      return stack.counts.destroy > 0 ? [`${stack.id}: its run destroys or replaces ${stack.counts.destroy}`] : [];
     case "waiting":
       return [];
   }

@@ -4,6 +4,7 @@ import type { PlanOptions } from "../commands/plan";
 import type { Context } from "../context";
 import { EXIT, type ExitCode, usageError } from "../exit";
 import { colors, note, print, printJson, progress } from "../output";
+import { writing } from "../writing";
 import { type FailOn, failOn, matches } from "./fail-on";
 import { json } from "./json";
 import { stackChanges } from "./lines";
@@ -20,6 +21,8 @@ export async function plan(context: Context, options: PlanOptions): Promise<Exit
     throw usageError("--markdown and --json cannot both be printed.", "Use --out to have both.");
   if (options.from && options.stack)
     throw usageError("--from and --stack do not go together.", "Say FILE=STACK with --from.");
+  if (options.from && context.options.site !== undefined)
+    throw usageError("--from and --site do not go together.", "Name the plans of that site alone.");
   const report = options.from ? await reportOfFiles(options.from) : await reportOfRuns(context, options);
   if (options.markdown) print(markdown(report).trimEnd());
   else if (options.json) printJson(json(report));
@@ -55,12 +58,20 @@ async function reportOfRuns(context: Context, options: PlanOptions): Promise<Rep
 }
 
 async function write(folder: string, report: Report): Promise<void> {
-  mkdirSync(folder, { recursive: true });
-  const file = (name: string, content: string) => writeFileSync(path.join(folder, name), content);
-  file("summary.md", markdown(report));
-  file("summary.json", `${JSON.stringify(json(report), null, 2)}\n`);
-  file("summary.txt", `${stripped(await text(report))}\n`);
-  note(`Written: ${["summary.md", "summary.txt", "summary.json"].map((name) => path.join(folder, name)).join(", ")}`);
+  const files = {
+    "summary.md": markdown(report),
+    "summary.txt": `${stripped(await text(report))}\n`,
+    "summary.json": `${JSON.stringify(json(report), null, 2)}\n`,
+  };
+  writing(folder, "--out", () => {
+    mkdirSync(folder, { recursive: true });
+    for (const [name, content] of Object.entries(files)) writeFileSync(path.join(folder, name), content);
+  });
+  note(
+    `Written: ${Object.keys(files)
+      .map((name) => path.join(folder, name))
+      .join(", ")}`,
+  );
 }
 
 function stripped(shown: string): string {

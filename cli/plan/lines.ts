@@ -1,4 +1,5 @@
 import type { Differences } from "./difference";
+import { onOneLine } from "./harmless";
 import type { ChangedResource, PlannedStack, Report, StackReport } from "./report";
 import type { PlannedAction } from "./view";
 
@@ -28,6 +29,10 @@ export function resourceLines({ address, action, differences }: ChangedResource)
   ];
 }
 
+export function outputLines({ outputs }: PlannedStack): string[] {
+  return outputs.length === 0 ? [] : [`Outputs that change: ${outputs.map(onOneLine).join(", ")}`];
+}
+
 export function textsOf(resources: readonly { differences: Differences }[]) {
   return resources.flatMap(({ differences }) => differences.texts);
 }
@@ -42,14 +47,14 @@ export function costText(cost: PlannedStack["cost"]): string {
   return `${dollars(cost.after)} (${change > 0 ? "+" : "−"}${dollars(Math.abs(change))})`;
 }
 
-export const changes = ({ counts }: PlannedStack) => Object.values(counts).some((count) => count > 0);
+const anyOf = (counts: object) => Object.values(counts).some((count) => count > 0);
 
 export function stackChanges(stack: StackReport): boolean {
   switch (stack.state) {
     case "planned":
-      return changes(stack) || stack.outputs.length > 0;
+      return anyOf(stack.counts) || stack.outputs.length > 0;
     case "remote":
-      return stack.counts === undefined || Object.values(stack.counts).some((count) => count > 0);
+      return stack.counts === undefined || anyOf(stack.counts);
     default:
       return false;
   }

@@ -1,8 +1,8 @@
 import { code, fenced, html } from "./harmless";
-import { changes, costText, headline, resourceLines, textsOf } from "./lines";
+import { costText, headline, outputLines, resourceLines, stackChanges, textsOf } from "./lines";
 import type { PlannedStack, Report, StackReport } from "./report";
 import type { Severity } from "./rules/rule";
-import type { Sentence } from "./sentence";
+import { plain, type Sentence } from "./sentence";
 
 /** The comment's first line, by which it is found again. Hidden in a rendered comment. */
 export const MARKER = "<!-- stingy-plan -->";
@@ -104,13 +104,7 @@ function sections(stack: StackReport): Section[] {
         {
           title: title("why it could not be planned"),
           language: "",
-          lines: [
-            ...stack.problem
-              .map((part) => (typeof part === "string" ? part : part.value))
-              .join("")
-              .split("\n"),
-            ...(stack.fix?.split("\n") ?? []),
-          ],
+          lines: [...plain(stack.problem).split("\n"), ...(stack.fix?.split("\n") ?? [])],
         },
         ...(stack.partly ? planned(stack.partly, title) : []),
       ];
@@ -121,12 +115,12 @@ function sections(stack: StackReport): Section[] {
 
 function planned(stack: PlannedStack, title: (what: string) => string): Section[] {
   return [
-    ...(changes(stack)
+    ...(stackChanges(stack)
       ? [
           {
             title: title(`what changes (${html(stack.madeWith)})`),
             language: "diff",
-            lines: stack.resources.flatMap(resourceLines),
+            lines: [...stack.resources.flatMap(resourceLines), ...outputLines(stack)],
           },
         ]
       : []),

@@ -35,14 +35,20 @@ export function parsePolicy(text: unknown): Json | undefined {
   }
 }
 
-/** The policy that a data source's statements will be, where its text is only known after the apply. */
-export function policyOfStatements(statements: readonly Json[]): Json {
+/**
+ * The policy that a data source's statements will be, where its text is only known after the apply; undefined where
+ * a statement is not known either.
+ */
+export function policyOfStatements(statements: readonly Json[]): Json | undefined {
+  const blocks = ({ principals, not_principals, condition }: Json) =>
+    [principals, not_principals, condition].flatMap(asList);
+  // What is hidden is a text in place of the block.
+  if (!statements.every((one) => [one, ...blocks(one)].every((block) => typeof block === "object"))) return undefined;
   return {
     Statement: statements.map((statement) => ({
       Effect: statement.effect ?? "Allow",
-      ...(nothing(statement.principals)
-        ? {}
-        : { Principal: Object.fromEntries(statement.principals.map((one: Json) => [one.type, one.identifiers])) }),
+      ...(nothing(statement.principals) ? {} : { Principal: identifiersByType(statement.principals) }),
+      ...(nothing(statement.not_principals) ? {} : { NotPrincipal: identifiersByType(statement.not_principals) }),
       ...(nothing(statement.actions) ? {} : { Action: statement.actions }),
       ...(nothing(statement.not_actions) ? {} : { NotAction: statement.not_actions }),
       ...(nothing(statement.resources) ? {} : { Resource: statement.resources }),
@@ -50,6 +56,12 @@ export function policyOfStatements(statements: readonly Json[]): Json {
       ...(nothing(statement.condition) ? {} : { Condition: conditionOf(statement.condition) }),
     })),
   };
+}
+
+function identifiersByType(blocks: readonly Json[]): Json {
+  const types = Object.fromEntries(blocks.map(({ type }) => [type, [] as Json[]]));
+  for (const { type, identifiers } of blocks) types[type]?.push(...asList(identifiers));
+  return types;
 }
 
 function conditionOf(blocks: readonly Json[]): Json {
@@ -147,7 +159,7 @@ function grantsSentence({ actions, resources, condition, principal }: Grants): S
     : named.length > 0
       ? say` on ${listed(named, 4)}`
       : resources.includes(UNKNOWN)
-        ? " on what is only known after the apply".split("\n")
+        ? [" on what is only known after the apply"]
         : [];
   return [
     ...listed(actions),

@@ -2,7 +2,7 @@ import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Config } from "../../modules/config";
-import { LAYERS } from "../../modules/names";
+import { LAYERS, stackId } from "../../modules/names";
 import { ROOT } from "../context";
 import { CliError, usageError } from "../exit";
 import { analyse, reportOf } from "./analyse";
@@ -30,9 +30,9 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Synthesizes, plans the stacks and says what the plans mean. Nothing is changed, nothing stays behind. */
 export async function runPlans({ config, site, only, say }: RunOptions): Promise<Report> {
+  const terraform = new Terraform(PLUGINS);
   // A local state's path is relative, and a link on the way would lead it elsewhere.
   const folder = realpathSync(mkdtempSync(path.join(tmpdir(), "stingy-plan-")));
-  const terraform = new Terraform(PLUGINS);
   const remove = () => rmSync(folder, { recursive: true, force: true });
   const interrupt = (signal: NodeJS.Signals) => {
     void terraform.stop().finally(() => {
@@ -69,14 +69,18 @@ function select(
   site: string | undefined,
   only: readonly string[] | undefined,
 ): Stack[] {
-  const unknown = only?.find((id) => !stacks.some((stack) => stack.id === id));
-  if (unknown !== undefined) {
-    throw usageError(`There is no stack "${unknown}".`, `There are: ${stacks.map(({ id }) => id).join(", ")}.`);
-  }
-  const ofSites = sites
+  const names = sites
     .filter(({ name }) => site === undefined || name === site)
-    .flatMap(({ environment, name }) => LAYERS.map((layer) => `${environment}-${name}-${layer}`));
-  return stacks.filter(({ id }) => ofSites.includes(id) && (only === undefined || only.includes(id)));
+    .flatMap((one) => LAYERS.map((layer) => stackId(one, layer)));
+  const ofSites = stacks.filter(({ id }) => names.includes(id));
+  const unknown = only?.find((id) => !ofSites.some((stack) => stack.id === id));
+  if (unknown !== undefined) {
+    throw usageError(
+      site === undefined ? `There is no stack "${unknown}".` : `Site ${site} has no stack "${unknown}".`,
+      `There are: ${ofSites.map(({ id }) => id).join(", ")}.`,
+    );
+  }
+  return ofSites.filter(({ id }) => only === undefined || only.includes(id));
 }
 
 class Runner {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { CliError } from "../exit";
+import { writing } from "../writing";
 
 const OLDEST = [1, 10] as const;
 /** Terraform ends what it is at when it is interrupted; longer than this it is not waited for. */
@@ -25,7 +26,7 @@ export class Terraform {
   constructor(plugins: string) {
     const { TF_PLUGIN_CACHE_DIR, ...rest } = process.env;
     const cache = TF_PLUGIN_CACHE_DIR || plugins;
-    mkdirSync(cache, { recursive: true });
+    writing(cache, "TF_PLUGIN_CACHE_DIR", () => mkdirSync(cache, { recursive: true }));
     this.env = {
       ...rest,
       TF_IN_AUTOMATION: "1",

@@ -1,6 +1,6 @@
 import { table, tone } from "../output";
 import { onOneLine, visible } from "./harmless";
-import { ACTION_WORDS, changes, costText, headline, SIGNS, textsOf, waitingText } from "./lines";
+import { ACTION_WORDS, costText, headline, outputLines, SIGNS, stackChanges, textsOf, waitingText } from "./lines";
 import type { ChangedResource, Report, StackReport } from "./report";
 import type { Severity } from "./rules/rule";
 import { mapValues, plain } from "./sentence";
@@ -62,15 +62,17 @@ function details(stack: StackReport): string[] {
         `${title} ${tone("bad", "could not be planned:")} ${visible(plain(stack.problem))}`,
         ...(stack.fix === undefined ? [] : [stack.fix]),
         ...(stack.partly?.resources.flatMap(resource) ?? []),
+        ...(stack.partly ? outputLines(stack.partly).map((line) => `  ${line}`) : []),
         "",
       ];
     case "planned":
-      return changes(stack)
+      return stackChanges(stack)
         ? [
             `${title} ${tone("dim", `(${onOneLine(stack.madeWith)})`)}`,
             ...stack.resources.flatMap(resource),
             ...(stack.drift.length > 0 ? ["  Changed by another hand since the last apply:"] : []),
             ...stack.drift.flatMap(resource),
+            ...outputLines(stack).map((line) => `  ${line}`),
             "",
           ]
         : [];

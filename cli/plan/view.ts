@@ -1,5 +1,5 @@
-import { equal } from "./difference";
-import { sidesOf } from "./hidden";
+import { differences, equal } from "./difference";
+import { Mask, sidesOf } from "./hidden";
 import type { Json, ResourceChange, TerraformPlan } from "./terraform-plan";
 
 export const ACTIONS = ["add", "change", "replace", "destroy", "forget"] as const;
@@ -30,10 +30,16 @@ export function actionOf({ change: { actions } }: ResourceChange): PlannedAction
 export class PlanView {
   readonly resources: readonly Resource[];
   readonly changed: readonly Resource[];
+  /**
+   * What was changed by another hand and is put back by the plan. AWS fills in much that nobody has written, which
+   * Terraform counts as drift and then takes as it is.
+   */
+  readonly drifted: readonly ResourceChange[];
 
   constructor(readonly plan: TerraformPlan) {
     this.resources = (plan.resource_changes ?? []).filter(({ mode }) => mode === "managed").map(resourceOf);
     this.changed = this.resources.filter(({ action }) => action !== undefined);
+    this.drifted = drifted(plan);
   }
 
   of(...types: readonly string[]): readonly Resource[] {
@@ -58,6 +64,22 @@ export class PlanView {
     );
     return read && sidesOf(read).after;
   }
+}
+
+function drifted({ resource_drift = [], ...plan }: TerraformPlan): ResourceChange[] {
+  const mask = new Mask(plan);
+  const touched = (change: ResourceChange) => {
+    const { values, texts } = differences(change, mask);
+    return [...values.map(({ path }) => path), ...texts.map(({ name }) => name)];
+  };
+  return resource_drift.filter((drift) => {
+    if (drift.mode !== "managed") return false;
+    const planned = (plan.resource_changes ?? []).find(({ address }) => address === drift.address);
+    if (planned === undefined || planned.change.actions.includes("no-op")) return false;
+    if (drift.change.actions.includes("delete")) return true;
+    const back = touched(planned);
+    return touched(drift).some((path) => back.includes(path));
+  });
 }
 
 function resourceOf(change: ResourceChange): Resource {

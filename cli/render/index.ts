@@ -4,8 +4,8 @@ import type { Bootstrap } from "../../modules/bootstrap";
 import { bootstrapOptions } from "../../modules/server/bootstrap-options";
 import type { RenderOptions } from "../commands/render";
 import type { Context } from "../context";
-import { CliError } from "../exit";
 import { note, print, printJson } from "../output";
+import { writing } from "../writing";
 
 /** Stands for the address that only Terraform knows. */
 const ADDRESS = "@ADDRESS@";
@@ -44,8 +44,9 @@ export async function renderScripts(context: Context, { json, out }: RenderOptio
   const { serverBootstrap } = require("../../modules/bootstrap") as typeof import("../../modules/bootstrap");
   const { files, bootcmd, runcmd } = serverBootstrap(await optionsOf(context));
   const all = [...files].sort((a, b) => a.path.localeCompare(b.path));
-  if (out !== undefined) return write(all, out);
-  if (json) {
+  if (out !== undefined) {
+    write(all, out);
+  } else if (json) {
     printJson({ site: (await context.site()).name, files: all, bootcmd, runcmd });
   } else {
     print(all.map(shown).join("\n\n"));
@@ -62,19 +63,13 @@ function shown({ path: name, mode, owner, content }: Files[number]): string {
 
 function write(files: Files, folder: string): void {
   const root = path.resolve(folder);
-  try {
+  writing(folder, "--out", () => {
     for (const { path: name, mode, content } of files) {
       const file = path.join(root, name);
       mkdirSync(path.dirname(file), { recursive: true });
       writeFileSync(file, content);
       chmodSync(file, Number.parseInt(mode, 8));
     }
-  } catch (error) {
-    const { code, path: where = folder } = error as NodeJS.ErrnoException;
-    throw new CliError(`${where} cannot be written (${code}).`, {
-      fix: "Name a folder that is yours with --out.",
-      cause: error,
-    });
-  }
+  });
   note(`Written: ${files.length} files below ${folder}`);
 }

@@ -5,10 +5,11 @@ import { STORE } from "../../modules/store/names";
 import type { Aws } from "../aws";
 import { CliError } from "../exit";
 import { siteInstances } from "../live";
-import { runDocument } from "../run-document";
+import { runDocument, whyNot, whyNotDone } from "../run-document";
 import { sdk } from "../sdk";
 import { notDeployed, Store } from "../store";
 import { type LogLine, readJournalEntry, readLambdaLine, withoutKeys } from "./log-line";
+import { Tail } from "./merge";
 
 export const SOURCES = ["controller", "ddns", "server"] as const;
 export type SourceName = (typeof SOURCES)[number];
@@ -19,11 +20,14 @@ export interface LogSource {
   readonly everyMs: number;
   /** What is said becomes readable this much later. */
   readonly lateMs: number;
-  /** What was said from then on. */
-  read(from: Date): Promise<LogLine[]>;
+  /** What is new since the last read that succeeded, now being that time. */
+  read(now: Date): Promise<LogLine[]>;
 }
 
-/** What may be said once, about a source that gives nothing. */
+/** There are servers, but none gives its log: a new one may do so yet. */
+export class NoAnswer extends CliError {}
+
+/** What may be said once, about what gives nothing. */
 export type Say = (text: string) => void;
 
 const LAMBDA_EVERY_MS = 2_000;
@@ -32,21 +36,22 @@ const SERVER_EVERY_MS = 10_000;
 const SERVER_LATE_MS = 1_000;
 const SERVER_ANSWERS_MS = 20_000;
 
-export function sourceOf(name: SourceName, aws: Aws, site: Site, say: Say): LogSource | undefined {
+export function sourceOf(name: SourceName, aws: Aws, site: Site, since: Date, say: Say): LogSource | undefined {
   const { controller, ddnsUpdater } = siteNames(site);
   switch (name) {
     case "controller":
-      return lambdaSource(name, aws, controller);
+      return lambdaSource(name, aws, controller, since);
     case "ddns":
-      return site.dns.provider === "none" ? undefined : lambdaSource(name, aws, ddnsUpdater);
+      return site.dns.provider === "none" ? undefined : lambdaSource(name, aws, ddnsUpdater, since);
     case "server":
-      return serverSource(aws, site, say);
+      return serverSource(aws, site, since, say);
   }
 }
 
-function lambdaSource(name: SourceName, aws: Aws, functionName: string): LogSource {
+function lambdaSource(name: SourceName, aws: Aws, functionName: string, since: Date): LogSource {
   const group = logGroupOf(functionName);
-  const read = async (from: Date): Promise<LogLine[]> => {
+  const tail = new Tail(since);
+  const read = async (now: Date): Promise<LogLine[]> => {
     const { FilterLogEventsCommand } = sdk.logs;
     const logs = await aws.logs();
     const lines: LogLine[] = [];
@@ -56,7 +61,7 @@ function lambdaSource(name: SourceName, aws: Aws, functionName: string): LogSour
         .send(
           new FilterLogEventsCommand({
             logGroupName: group,
-            startTime: from.getTime(),
+            startTime: tail.from.getTime(),
             ...(nextToken === undefined ? {} : { nextToken }),
           }),
         )
@@ -72,42 +77,56 @@ function lambdaSource(name: SourceName, aws: Aws, functionName: string): LogSour
       }
       ({ nextToken } = page);
     } while (nextToken !== undefined);
-    return lines;
+    return tail.take(lines, now);
   };
   return { name, everyMs: LAMBDA_EVERY_MS, lateMs: LAMBDA_LATE_MS, read };
 }
 
-function serverSource(aws: Aws, site: Site, say: Say): LogSource {
-  const read = async (from: Date): Promise<LogLine[]> => {
+function serverSource(aws: Aws, site: Site, since: Date, say: Say): LogSource {
+  const tails = new Map<string, Tail>();
+
+  /** What is new of one instance, or why it cannot be read. */
+  const readOne = async (id: string, source: string, now: Date): Promise<LogLine[] | string> => {
+    const tail = tails.get(id) ?? new Tail(since);
+    tails.set(id, tail);
+    try {
+      const run = await runDocument(aws, {
+        document: siteNames(site).journalDocument,
+        instanceId: id,
+        waitMs: SERVER_ANSWERS_MS,
+        parameters: { since: [String(Math.floor(tail.from.getTime() / 1000))] },
+      });
+      const reason = whyNotDone(run, id);
+      if (reason !== undefined) return reason;
+      const lines = readJournal(run.output, id, source);
+      if (lines.length >= JOURNAL_LINES) {
+        say(`Only the newest ${JOURNAL_LINES} lines of each instance are read; a later --since shows what is between.`);
+      }
+      return tail.take(lines, now);
+    } catch (error) {
+      return whyNot(error, aws.region);
+    }
+  };
+
+  const read = async (now: Date): Promise<LogLine[]> => {
     const [named, instances] = await Promise.all([
       new Store(aws, site.storePrefix).get(STORE.instanceId),
       siteInstances(aws, site),
     ]);
     const running = instances.filter(({ phase }) => phase === "running");
-    if (!named && instances.length === 0) throw notDeployed(site.environment, site.name, aws, site.storePrefix);
+    if (!named && instances.length === 0) throw notDeployed(site, aws);
     if (running.length === 0) say("No server is running; what an ended one said went with it.");
-    const read = await Promise.all(
-      running.map(async ({ id }) => {
-        const source = id === named?.value ? "server" : id;
-        const { status, output } = await runDocument(aws, {
-          document: siteNames(site).journalDocument,
-          instanceId: id,
-          waitMs: SERVER_ANSWERS_MS,
-          parameters: { since: [String(Math.floor(from.getTime() / 1000))] },
-        }).catch((error) => {
-          if (!(error instanceof Error && error.name === "InvalidInstanceId")) throw error;
-          return { status: "its agent does not answer Systems Manager", output: "" };
-        });
-        const why = status === "Pending" ? `it has not answered in ${SERVER_ANSWERS_MS / 1000} s` : status;
-        if (status !== "Success") say(`The log of ${id} cannot be read: ${why}.`);
-        return readJournal(output, id, source);
-      }),
+    const results = await Promise.all(
+      running.map(async ({ id }) => ({ id, read: await readOne(id, id === named?.value ? "server" : id, now) })),
     );
-    const lines = read.flat();
-    if (read.some(({ length }) => length >= JOURNAL_LINES)) {
-      say(`Only the newest ${JOURNAL_LINES} lines of each instance are read; a later --since shows what is between.`);
+    const unread = results.flatMap(({ id, read }) =>
+      typeof read === "string" ? `The log of ${id} cannot be read: ${read}.` : [],
+    );
+    if (unread.length > 0 && unread.length === running.length) {
+      throw new NoAnswer(unread.join("\n"), { fix: "`npx stingy doctor` says what keeps a server from answering." });
     }
-    return lines;
+    for (const text of unread) say(text);
+    return results.flatMap(({ read }) => (typeof read === "string" ? [] : read));
   };
   return { name: "server", everyMs: SERVER_EVERY_MS, lateMs: SERVER_LATE_MS, read };
 }

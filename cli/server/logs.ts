@@ -4,7 +4,7 @@ import type { Context } from "../context";
 import { EXIT, type ExitCode } from "../exit";
 import { note, print, progress } from "../output";
 import { jsonLine, type LogLine, mentions, showLine } from "./log-line";
-import { type LogSource, SOURCES, type SourceName, sourceOf } from "./log-sources";
+import { type LogSource, NoAnswer, SOURCES, type SourceName, sourceOf } from "./log-sources";
 import { byTime, Merge } from "./merge";
 import { sinceOf } from "./since";
 
@@ -17,9 +17,6 @@ export interface LogsOptions {
   readonly json?: boolean;
 }
 
-/** Lines may become readable later than they were said: this much is read again and again. */
-const OVERLAP_MS = 60_000;
-
 export async function logs(context: Context, options: LogsOptions): Promise<ExitCode> {
   const now = new Date();
   const since = sinceOf(options.since, now);
@@ -31,7 +28,7 @@ export async function logs(context: Context, options: LogsOptions): Promise<Exit
     said.add(text);
   };
   const wanted = options.source ?? SOURCES;
-  const sources = wanted.flatMap((name) => sourceOf(name, aws, site, say) ?? []);
+  const sources = wanted.flatMap((name) => sourceOf(name, aws, site, since, say) ?? []);
   if (sources.length === 0) say("The site has no DNS name, so there is no ddns to show.");
   const show = (lines: readonly LogLine[]) => {
     for (const line of lines) {
@@ -42,24 +39,27 @@ export async function logs(context: Context, options: LogsOptions): Promise<Exit
   };
   const failed = (source: LogSource, error: unknown) => {
     const explained = explainAwsError(error, site.region);
-    say(`The log of the ${source.name} cannot be read: ${explained instanceof Error ? explained.message : explained}`);
+    const text = explained instanceof Error ? explained.message : String(explained);
+    say(error instanceof NoAnswer ? text : `The log of the ${source.name} cannot be read: ${text}`);
   };
 
-  const errors: unknown[] = [];
+  const errors: { readonly source: LogSource; readonly error: unknown }[] = [];
   const first = await progress("Reading the logs", () =>
     Promise.all(
       sources.map(async (source) => {
         try {
-          return { source, lines: await source.read(since) };
+          return { source, lines: await source.read(now) };
         } catch (error) {
-          errors.push(error);
-          failed(source, error);
+          errors.push({ source, error });
           return { source, lines: [] };
         }
       }),
     ),
   );
-  if (errors.length > 0 && errors.length === sources.length) throw errors[0];
+  const lasting = errors.filter(({ error }) => !(options.follow && error instanceof NoAnswer));
+  const fatal = lasting.length === sources.length ? errors.shift() : undefined;
+  for (const { source, error } of errors) failed(source, error);
+  if (fatal) throw fatal.error;
   if (!options.follow) {
     show(first.flatMap(({ lines }) => lines).sort(byTime));
     return EXIT.ok;
@@ -67,10 +67,7 @@ export async function logs(context: Context, options: LogsOptions): Promise<Exit
 
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort());
-  const merge = new Merge(
-    sources.map(({ name }) => name),
-    2 * OVERLAP_MS,
-  );
+  const merge = new Merge(sources.map(({ name }) => name));
   await Promise.all(
     first.map(async ({ source, lines }) => {
       let readAt = now;
@@ -79,13 +76,11 @@ export async function logs(context: Context, options: LogsOptions): Promise<Exit
         show(merge.add(source.name, read, new Date(readAt.getTime() - source.lateMs)));
         await sleep(source.everyMs, undefined, { signal: stop.signal }).catch(() => undefined);
         if (stop.signal.aborted) break;
-        const from = new Date(Math.max(since.getTime(), readAt.getTime() - OVERLAP_MS));
-        const at = new Date();
-        read = await source.read(from).catch((error) => {
+        readAt = new Date();
+        read = await source.read(readAt).catch((error) => {
           failed(source, error);
           return [];
         });
-        readAt = at;
       }
     }),
   );

@@ -1,11 +1,22 @@
 import type { Summary } from "../../assets/lambda/recovery-handler/run";
 import { confirm } from "../ask";
+import { explainAwsError } from "../aws-errors";
 import type { Context } from "../context";
 import { commandController } from "../controller";
 import { CliError, EXIT, type ExitCode, usageError } from "../exit";
 import { note, print, progress, tone } from "../output";
 import { notDeployed } from "../store";
-import { type Goal, type Seen, see, serving, servingOtherThan, stopped, waitFor } from "./wait";
+import {
+  type Goal,
+  type Progress,
+  type Seen,
+  see,
+  serving,
+  servingOtherThan,
+  stopped,
+  type Waiting,
+  waitFor,
+} from "./wait";
 import { inWords } from "./words";
 
 export interface OrderOptions {
@@ -67,7 +78,7 @@ async function firstLook(context: Context): Promise<Seen> {
   const aws = await context.aws();
   const seen = await progress("Looking at the site", () => see(aws, site));
   if (seen.serverId === undefined && seen.desiredState === undefined && seen.instances.length === 0) {
-    throw notDeployed(site.environment, site.name, aws, site.storePrefix);
+    throw notDeployed(site, aws);
   }
   if (seen.desiredState === undefined) {
     throw new CliError(`The parameter ${site.storePrefix}/desired-state is missing: the controller does nothing.`, {
@@ -93,6 +104,13 @@ async function give(
     note("It goes on by itself. Look at it: npx stingy status --watch");
     return exit;
   }
+  // The order has been given: whoever sits behind the VPN that it ends loses AWS for a while, too.
+  const excuse = (error: unknown): string => {
+    if (error instanceof CliError) throw error;
+    const explained = explainAwsError(error, aws.region);
+    if (!(explained instanceof CliError)) throw error;
+    return `${explained.message} It is tried again.`;
+  };
   let others = 0;
   const look = async (): Promise<Seen> => {
     const seen = await see(aws, site);
@@ -103,7 +121,7 @@ async function give(
       { fix: "Look at it: npx stingy status" },
     );
   };
-  return (await untilItHappened(look, goal, waitMs)) ? exit : EXIT.attention;
+  return untilItHappened(look, goal, { forMs: waitMs, excuse, exit });
 }
 
 function told({ done }: Summary): string[] {
@@ -111,7 +129,11 @@ function told({ done }: Summary): string[] {
   return lines.length > 0 ? lines : ["The controller had nothing to do at this moment."];
 }
 
-async function untilItHappened(look: () => Promise<Seen>, goal: Goal, forMs: number): Promise<boolean> {
+async function untilItHappened(
+  look: () => Promise<Seen>,
+  goal: Goal,
+  { forMs, excuse, exit }: Pick<Waiting, "forMs" | "excuse"> & { readonly exit: ExitCode },
+): Promise<ExitCode> {
   const stop = new AbortController();
   const interrupt = () => stop.abort();
   process.once("SIGINT", interrupt);
@@ -121,24 +143,33 @@ async function untilItHappened(look: () => Promise<Seen>, goal: Goal, forMs: num
         forMs,
         everyMs: LOOK_EVERY_MS,
         signal: stop.signal,
+        excuse,
         say: (text) => (process.stderr.isTTY ? show(text) : note(text)),
       }),
     );
-    if (end?.done) {
-      print(tone("good", end.text));
-      return true;
-    }
-    note(
-      end === undefined
-        ? "You do not wait any more; the controller goes on by itself. Look at it: npx stingy status --watch"
-        : `It has not happened in ${forMs / 60_000} min (${end.text}); the controller goes on by itself. Look at it: npx stingy status`,
-    );
-    return false;
+    return ended(end, { forMs, exit });
   } finally {
     process.removeListener("SIGINT", interrupt);
     // As a shell expects it of what Ctrl-C has ended.
     if (stop.signal.aborted) process.kill(process.pid, "SIGINT");
   }
+}
+
+/** Says how the waiting ended; the exit is that of an order that was carried out. */
+export function ended(
+  end: Progress | undefined,
+  { forMs, exit }: { readonly forMs: number; readonly exit: ExitCode },
+): ExitCode {
+  if (end?.done) {
+    print(tone("good", end.text));
+    return exit;
+  }
+  note(
+    end === undefined
+      ? "You do not wait any more; the controller goes on by itself. Look at it: npx stingy status --watch"
+      : `It has not happened in ${forMs / 60_000} min (${end.text}); the controller goes on by itself. Look at it: npx stingy status`,
+  );
+  return EXIT.attention;
 }
 
 function waitOf({ wait, waitMinutes }: OrderOptions): number {

@@ -45,7 +45,7 @@ async function targetOf(aws: Aws, site: Site, wanted: string | undefined): Promi
   const found = seen.instances.find(({ id }) => id === target);
   if (found?.phase === "running") return found.id;
   if (seen.serverId === undefined && seen.instances.length === 0) {
-    throw notDeployed(site.environment, site.name, aws, site.storePrefix);
+    throw notDeployed(site, aws);
   }
   throw whyNoServer(seen, found?.phase, wanted);
 }

@@ -77,15 +77,24 @@ export function servingOtherThan(before: string | undefined): Goal {
 /** Whichever server serves. */
 export const serving: Goal = servingOtherThan(undefined);
 
+export interface Waiting {
+  readonly forMs: number;
+  readonly everyMs: number;
+  readonly signal: AbortSignal;
+  readonly say: (text: string) => void;
+  /** What a look that failed says, if it may succeed later; else this throws. */
+  readonly excuse: (error: unknown) => string;
+}
+
 /** Looks until the goal is reached, the time is up or nobody waits any more. */
 export async function waitFor(
   look: () => Promise<Seen>,
   goal: Goal,
-  { forMs, everyMs, signal, say }: { forMs: number; everyMs: number; signal: AbortSignal; say: (text: string) => void },
+  { forMs, everyMs, signal, say, excuse }: Waiting,
 ): Promise<Progress | undefined> {
   let last: Progress | undefined;
   for (const end = Date.now() + forMs; ; ) {
-    const now = goal(await look());
+    const now = await look().then(goal, (error) => ({ done: false, text: excuse(error) }));
     if (now.text !== last?.text) say(now.text);
     last = now;
     if (now.done || Date.now() + everyMs > end) return now;

@@ -7,6 +7,9 @@ import type { Promotion } from "./promotions";
 /** What was looked at, or why it could not be. */
 export type Part<T> = { readonly known: true; readonly value: T } | { readonly known: false; readonly why: string };
 
+/** The `why` where a right is missing. */
+export const NOT_PERMITTED = "not permitted";
+
 export interface StoreFacts {
   /** Undefined before the first promotion. */
   readonly instanceId: string | undefined;

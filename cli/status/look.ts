@@ -1,15 +1,16 @@
 import { NO_LAUNCHES, readLaunches } from "../../assets/lambda/recovery-handler/launches";
 import { isInstanceId } from "../../assets/lambda/shared/instance-id";
 import type { Site } from "../../modules/config";
-import { METRICS_NAMESPACE, siteNames } from "../../modules/names";
+import { METRICS_NAMESPACE } from "../../modules/names";
 import { STORE } from "../../modules/store/names";
 import { siteAlarms } from "../alarms";
 import type { Aws } from "../aws";
+import { isDenied } from "../aws-errors";
 import { siteAddress, siteInstances } from "../live";
 import { sdk } from "../sdk";
 import { notDeployed, Store } from "../store";
 import { dnsAnswers } from "./dns";
-import { type Facts, MEASURED_HOURS, type Measured, type Part } from "./facts";
+import { type Facts, MEASURED_HOURS, type Measured, NOT_PERMITTED, type Part } from "./facts";
 import { type PriceChange, type SpotPrices, spotPrices } from "./prices";
 import { type Promotion, promotionsOf } from "./promotions";
 import { serverOf } from "./server-of";
@@ -21,13 +22,12 @@ const METRICS_PERIOD_SECONDS = 60;
 const VERSIONS_AT_ONCE = 50;
 
 /** Looks at everything at the same time. What one API refuses leaves the rest; if all of them do, its error is thrown. */
-export async function look(aws: Aws, site: Site, otherSites: readonly Site[] = []): Promise<Facts> {
+export async function look(aws: Aws, site: Site, sites: readonly Site[]): Promise<Facts> {
   const now = new Date();
-  const names = siteNames(site);
   const errors: unknown[] = [];
   const part = async <T>(work: Promise<T>): Promise<Part<T>> => {
     try {
-      return { known: true, value: await work };
+      return known(await work);
     } catch (error) {
       errors.push(error);
       return { known: false, why: whyNot(error) };
@@ -43,22 +43,18 @@ export async function look(aws: Aws, site: Site, otherSites: readonly Site[] = [
     }),
     part(promotionHistory(aws, site)),
     part(measurements(aws, site, now)),
-    part(
-      siteAlarms(
-        aws,
-        names,
-        otherSites.map((other) => siteNames(other).prefix),
-      ),
-    ),
+    part(siteAlarms(aws, site, sites)),
     site.dns.provider === "none"
       ? ({ known: true, value: [] } as const)
-      : part(dnsAnswers(site.dns.name, site.dns.records)),
+      : dnsAnswers(site.dns.name, site.dns.records).then(
+          known,
+          (error) => ({ known: false, why: whyNot(error) }) as const,
+        ),
   ]);
-  const atAws = [store, instances, address, promotions, measured, alarms];
-  if (atAws.every(({ known }) => !known)) throw errors[0];
+  if ([store, instances, address, promotions, measured, alarms].every((one) => !one.known)) throw errors[0];
   if (store.known && store.value === undefined) {
     if (instances.known && instances.value.length === 0) {
-      throw notDeployed(site.environment, site.name, aws, site.storePrefix);
+      throw notDeployed(site, aws);
     }
   }
   return {
@@ -204,8 +200,12 @@ async function measurements(aws: Aws, site: Site, now: Date): Promise<Measured> 
   };
 }
 
+function known<T>(value: T): Part<T> {
+  return { known: true, value };
+}
+
 function whyNot(error: unknown): string {
   const { name = "" } = (error ?? {}) as { name?: string };
-  if (/AccessDenied|Unauthorized|NotAuthorized|AuthorizationError/.test(name)) return "not permitted";
+  if (isDenied(error)) return NOT_PERMITTED;
   return `not available (${name || String(error)})`;
 }

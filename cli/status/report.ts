@@ -2,7 +2,7 @@ import { adviceFor } from "../../assets/lambda/recovery-handler/launch-errors";
 import type { Alarm } from "../alarms";
 import type { LiveAddress, LiveInstance } from "../live";
 import { ago, duration } from "../units";
-import type { DnsAnswer, Facts, Part } from "./facts";
+import { type DnsAnswer, type Facts, NOT_PERMITTED, type Part } from "./facts";
 import type { SpotPrices } from "./prices";
 import { isLive, serverOf } from "./server-of";
 
@@ -90,9 +90,13 @@ export function reportOf(facts: Facts): Report {
 
   const server = serverOf(instances ?? [], held, store?.instanceId);
   const candidates = (instances ?? []).filter((instance) => instance !== server);
+  const canTellServer = server !== undefined || facts.store.known;
   const successor = candidates.find(
     (instance) =>
-      isLive(instance) && !instance.tags.get("ending") && (!server || instance.launchedAt >= server.launchedAt),
+      canTellServer &&
+      isLive(instance) &&
+      !instance.tags.get("ending") &&
+      (!server || instance.launchedAt >= server.launchedAt),
   );
   const address = facts.elasticIp ? elasticAddress(held) : ownAddress(server);
   const records = (answers ?? []).map(({ type, addresses }) => ({
@@ -157,8 +161,9 @@ function ownAddress(server: LiveInstance | undefined): Report["address"] {
 
 type Unjudged = Omit<Report, "verdict" | "attention">;
 
-function verdictOf({ server, successor, desiredState, others }: Unjudged, { instances }: Facts): Verdict {
-  if (!instances.known) return "unknown";
+function verdictOf({ server, successor, desiredState, others }: Unjudged, { instances, store }: Facts): Verdict {
+  // Which of the instances is the server stands in the store, unless one has the address.
+  if (!instances.known || (!server && !store.known)) return "unknown";
   if (desiredState === "stopped") {
     return [server, successor, ...others].every((instance) => !instance || !isLive(instance)) ? "paused" : "stopping";
   }
@@ -171,7 +176,7 @@ type Judged = Omit<Report, "attention">;
 
 function attentionOf(report: Judged, facts: Facts): Attention[] {
   return [
-    ...ofVerdict(report),
+    ...ofVerdict(report, facts),
     ...ofLaunches(report, facts),
     ...ofAddress(report, facts),
     ...ofName(report),
@@ -184,14 +189,14 @@ function command(words: string, { site }: Judged): string {
   return `npx stingy ${words} --site ${site}`;
 }
 
-function ofVerdict(report: Judged): Attention[] {
+function ofVerdict(report: Judged, { instances }: Facts): Attention[] {
   const { verdict, server } = report;
   const resume = `Resume it: ${command("server resume", report)}`;
   switch (verdict) {
     case "serving":
       return [];
     case "unknown":
-      return [{ what: "It cannot be said whether the site serves.", fix: "Your role needs ec2:DescribeInstances." }];
+      return [{ what: "It cannot be said whether the site serves.", fix: whatIsMissing(report, instances.known) }];
     case "paused":
       return [{ what: "The site is paused: there is no server.", fix: resume }];
     case "stopping":
@@ -225,6 +230,11 @@ function ofVerdict(report: Judged): Attention[] {
         },
       ];
   }
+}
+
+function whatIsMissing({ unknown }: Judged, hasInstances: boolean): string {
+  const [part, right] = hasInstances ? ["store", "ssm:GetParameters"] : ["instances", "ec2:DescribeInstances"];
+  return unknown[part] === NOT_PERMITTED ? `Your role needs ${right}.` : "Run the command again in a minute.";
 }
 
 function ofLaunches({ verdict, successor }: Judged, { now, store }: Facts): Attention[] {

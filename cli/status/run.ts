@@ -25,15 +25,8 @@ export async function status(context: Context, { json, watch }: StatusOptions): 
 }
 
 async function read(context: Context): Promise<Report> {
-  const site = await context.site();
   const { sites } = await context.config();
-  return reportOf(
-    await look(
-      await context.aws(),
-      site,
-      sites.filter((other) => other !== site),
-    ),
-  );
+  return reportOf(await look(await context.aws(), await context.site(), sites));
 }
 
 async function follow(context: Context, seconds: number, json: boolean): Promise<ExitCode> {

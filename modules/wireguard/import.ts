@@ -12,6 +12,8 @@ export interface Imported {
   readonly serverPrivateKey?: string;
   /** The network of the server's address: "10.8.0.0/24". */
   readonly tunnelIpv4?: string;
+  /** The port that the server listens on, where its private key is there too. */
+  readonly listenPort?: number;
   /** What was changed, left out or is missing, for the person to read. */
   readonly notes: readonly string[];
 }
@@ -30,6 +32,7 @@ interface Found {
   readonly peers: readonly Candidate[];
   readonly serverPrivateKey?: string | undefined;
   readonly tunnelIpv4?: string | undefined;
+  readonly listenPort?: number | undefined;
   readonly notes: readonly string[];
 }
 
@@ -60,10 +63,12 @@ export function importFiles(files: readonly ImportFile[]): Imported {
   const keys = [...new Set(found.flatMap((file) => file.serverPrivateKey ?? []))];
   const [serverPrivateKey] = keys;
   const tunnelIpv4 = found.find((file) => file.tunnelIpv4)?.tunnelIpv4;
+  const listenPort = found.find((file) => file.listenPort)?.listenPort;
   return {
     peers,
     ...(serverPrivateKey ? { serverPrivateKey } : {}),
     ...(tunnelIpv4 ? { tunnelIpv4 } : {}),
+    ...(serverPrivateKey && listenPort ? { listenPort } : {}),
     notes: [
       ...found.flatMap((file) => file.notes),
       ...notes,
@@ -113,7 +118,8 @@ function fromServer({ interface: own, peers }: WireguardConfig): Found {
       keepalive: keepalive || undefined,
     };
   });
-  return { peers: candidates, serverPrivateKey: own.privateKey, tunnelIpv4: tunnelOf(own.addresses), notes };
+  const { privateKey: serverPrivateKey, listenPort } = own;
+  return { peers: candidates, serverPrivateKey, tunnelIpv4: tunnelOf(own.addresses), listenPort, notes };
 }
 
 function tunnelOf(addresses: readonly string[]): string | undefined {
@@ -277,19 +283,17 @@ export interface ServerConfig {
   /** The server's own, with the tunnel's prefix: "10.8.0.1/24". */
   readonly addresses: readonly string[];
   readonly listenPort: number;
-  readonly mtu?: number | undefined;
 }
 
 /** A wg0.conf with all peers, their names as wg-easy notes them, which importFiles reads back. */
 export function serverConfigText(peers: readonly ImportedPeer[], server: ServerConfig): string {
-  const { privateKey, addresses, listenPort, mtu } = server;
+  const { privateKey, addresses, listenPort } = server;
   return writeConfig({
     interface: {
       comments: [],
       ...(privateKey === undefined ? {} : { privateKey }),
       addresses,
       listenPort,
-      ...(mtu === undefined ? {} : { mtu }),
       dns: [],
       others: [],
     },

@@ -12,9 +12,7 @@ const CONFIGURATION = "sites: { tokyo: { tunnel: { ipv4: 10.8.0.0/16 } } }\n";
 export async function benchCli(runs: number): Promise<Figure[]> {
   const emulator = await Emulator.start();
   try {
-    await emulator.reset();
-    await emulator.deploySite();
-    await emulator.put("wireguard-private-key", generatePrivateKey(), "SecureString");
+    await emulator.freshSite(generatePrivateKey());
     const STINGY_CONFIG = `${folderWith({ "stingy.yaml": CONFIGURATION })}/stingy.yaml`;
     const env = { ...emulator.env, STINGY_CONFIG };
     const measure = async (name: string, target: number, count: number, args: (run: number) => string[]) => {

@@ -456,7 +456,27 @@ const CASES: Readonly<Record<string, { readonly well: string; readonly cases: re
         "a list of keys that takes an address",
         { ...parameters({ "client-public-keys": `${KEY_2},nonsense` }) },
         "attention",
-        "2 of 3 left out by the server: client-public-keys, key 1 (its key or address is that of phone), client-public-keys, key 2 (it is no WireGuard key)",
+        "2 of 3 left out by the server: client-public-keys, key 1 (its key or address is that of phone), client-public-keys, key 2 (publicKey is no WireGuard key)",
+      ],
+      [
+        "an empty place in that list",
+        { ...parameters({ "client-public-keys": `${KEY_2},,bad` }), peers: { seen: [] } },
+        "attention",
+        "1 of 2 left out by the server: client-public-keys, key 3 (publicKey is no WireGuard key)",
+      ],
+      [
+        "a leftover IPv6 address that two have, in a tunnel without IPv6",
+        {
+          ...withSite({ tunnel: { ipv4: "10.8.0.0/24", listenPort: 51820 } }),
+          peers: {
+            seen: [
+              peer("x", { publicKey: KEY, addresses: ["10.8.0.2/32", "fd53::9"] }),
+              peer("y", { publicKey: KEY_2, addresses: ["10.8.0.3/32", "fd53::9"] }),
+            ],
+          },
+        },
+        "ok",
+        "2 devices",
       ],
       [
         "the doctor's own",

@@ -1,7 +1,13 @@
 import { expect } from "chai";
 import { Aws } from "../../cli/aws";
 import { CliError, EXIT } from "../../cli/exit";
-import { checkEndpointOption, checkKeyOption, deviceSettings, siteEndpoint } from "../../cli/peer/device";
+import {
+  checkEndpointOption,
+  checkKeyOption,
+  deviceSettings,
+  refuseKnownKey,
+  siteEndpoint,
+} from "../../cli/peer/device";
 import { createProgram } from "../../cli/program";
 import { parseConfig, type Site } from "../../modules/config";
 import { GROUPS } from "../../modules/wireguard";
@@ -29,6 +35,12 @@ describe("what a device is told", () => {
       dns: ["1.1.1.1", "2606:4700:4700::1111"],
       keepalive: 25,
     });
+  });
+
+  it("is the same where everything is written out as networks", () => {
+    expect(deviceSettings({ allowedIps: "0.0.0.0/0,::/0" }, site(), "full")).to.deep.equal(
+      deviceSettings({}, site(), "full"),
+    );
   });
 
   it("is no name server over IPv6 where the tunnel has none, and IPv6 goes nowhere instead of around it", () => {
@@ -68,7 +80,7 @@ describe("what a device is told", () => {
         "--allowed-ips: all is no network. Allowed are full, split, or networks such as 10.0.0.0/16,192.168.1.0/24.",
       exit: EXIT.usage,
     });
-    for (const endpoint of ["", "vpn.example.com:51820", "a b", "-x"]) {
+    for (const endpoint of ["", "vpn.example.com:51820", "a b", "-x", "203.0.113.300"]) {
       expect(
         problem(() => checkEndpointOption(endpoint)),
         endpoint,
@@ -83,6 +95,39 @@ describe("what a device is told", () => {
   it("takes names and addresses for the endpoint", () => {
     for (const endpoint of ["vpn.example.com", "vpn", "203.0.113.7", "2001:db8::1", undefined])
       checkEndpointOption(endpoint);
+  });
+});
+
+describe("a key that somebody has", () => {
+  const known = [
+    { name: "phone", publicKey: "P" },
+    { name: "broken", publicKey: undefined },
+  ];
+
+  it("is refused, be it the server's, another device's or its own", () => {
+    expect(problem(() => refuseKnownKey("S", "S", known, "phone"))).to.deep.equal({
+      message: "--public-key is the server's own key.",
+      exit: EXIT.failed,
+      fix: "Give the key of the device: `wg pubkey < its-private-key`.",
+    });
+    const fix = "Make a new key on the device and give its public half.";
+    for (const own of [undefined, "laptop"]) {
+      expect(problem(() => refuseKnownKey("P", "S", known, own))).to.deep.equal({
+        message: "--public-key is the key of phone, and two devices cannot share one.",
+        exit: EXIT.failed,
+        fix,
+      });
+    }
+    expect(problem(() => refuseKnownKey("P", "S", known, "phone"))).to.deep.equal({
+      message: "--public-key is the key that phone has already.",
+      exit: EXIT.failed,
+      fix,
+    });
+  });
+
+  it("is none that is new", () => {
+    refuseKnownKey("new", "S", known);
+    refuseKnownKey("new", "S", known, "phone");
   });
 });
 

@@ -1,10 +1,15 @@
 import { gzipSync } from "node:zlib";
+import { FilterLogEventsCommand } from "@aws-sdk/client-cloudwatch-logs";
+import { DescribeInstancesCommand } from "@aws-sdk/client-ec2";
+import { GetCommandInvocationCommand, GetParametersCommand, SendCommandCommand } from "@aws-sdk/client-ssm";
 import { expect } from "chai";
 import fc from "fast-check";
+import type { Aws } from "../../cli/aws";
 import { jsonLine, type LogLine, mentions, readLambdaLine, showLine, withoutKeys } from "../../cli/server/log-line";
-import { readJournal } from "../../cli/server/log-sources";
-import { Merge } from "../../cli/server/merge";
+import { NoAnswer, readJournal, sourceOf } from "../../cli/server/log-sources";
+import { Merge, Tail } from "../../cli/server/merge";
 import { sinceOf } from "../../cli/server/since";
+import { parseConfig, type Site } from "../../modules/config";
 
 const NOW = new Date("2026-11-21T12:00:00Z");
 const INSTANCE = "i-0aaaaaaaaaaaaaaaa";
@@ -22,6 +27,8 @@ describe("--since", () => {
     ["3d", "2026-11-18T12:00:00.000Z"],
     ["2026-11-21T09:00Z", "2026-11-21T09:00:00.000Z"],
     ["2026-11-20", "2026-11-20T00:00:00.000Z"],
+    ["99999d", "1970-01-01T00:00:00.000Z"],
+    ["1960-01-01", "1970-01-01T00:00:00.000Z"],
   ] as const) {
     it(`takes ${text}`, () => {
       expect(sinceOf(text, NOW).toISOString()).to.equal(expected);
@@ -95,15 +102,17 @@ describe("a line of a Lambda's log", () => {
   });
 });
 
-describe("the server's journal", () => {
-  const packed = (...entries: unknown[]) =>
-    gzipSync(
-      entries
-        .map((entry) => JSON.stringify(entry))
-        .reverse()
-        .join("\n"),
-    ).toString("base64");
+/** What the server gives of its journal. */
+function packed(...entries: unknown[]): string {
+  return gzipSync(
+    entries
+      .map((entry) => JSON.stringify(entry))
+      .reverse()
+      .join("\n"),
+  ).toString("base64");
+}
 
+describe("the server's journal", () => {
   it("is read with what our scripts say, and what systemd says of them", () => {
     const lines = readJournal(
       packed(
@@ -217,31 +226,34 @@ describe("a line of the stream", () => {
 describe("several sources in one stream", () => {
   const LATE = 5;
   const OVERLAP = 20;
+  const END = 300;
+
+  type Spoken = readonly { source: string; at: number; late: number }[];
+  type Outages = readonly { source: string; from: number; length: number }[];
+  const sources = fc.constantFrom("a", "b", "c");
 
   /** Each source says lines at times of its own; each becomes readable up to LATE later. */
-  const spoken = fc.array(fc.record({ source: fc.constantFrom("a", "b", "c"), at: fc.nat(200), late: fc.nat(LATE) }), {
-    maxLength: 60,
-  });
+  const spoken = fc.array(fc.record({ source: sources, at: fc.nat(200), late: fc.nat(LATE) }), { maxLength: 60 });
+  /** When a source cannot be read; in the end each can. */
+  const outages = fc.array(fc.record({ source: sources, from: fc.nat(200), length: fc.nat(90) }), { maxLength: 6 });
 
-  function streamed(
-    lines: readonly { source: string; at: number; late: number }[],
-    every: Record<string, number>,
-    heldBack: number,
-  ) {
-    const merge = new Merge(Object.keys(every), 2 * OVERLAP);
-    const out: LogLine[] = [];
-    for (let now = 0; now <= 300; now++) {
-      for (const [source, period] of Object.entries(every)) {
-        if (now % period !== 0) continue;
+  function streamed(lines: Spoken, every: Record<string, number>, heldBack: number, out: Outages = []) {
+    const merge = new Merge(Object.keys(every));
+    const tails = new Map(Object.keys(every).map((source) => [source, new Tail(new Date(0), OVERLAP)]));
+    const given: LogLine[] = [];
+    for (let now = 0; now <= END; now++) {
+      for (const [source, tail] of tails) {
+        if (now % (every[source] ?? 1) !== 0) continue;
+        const isOut = out.some(({ source: of, from, length }) => of === source && now >= from && now < from + length);
         const readable = lines.flatMap((each, index) =>
-          each.source === source && each.at + each.late <= now && each.at >= now - period - OVERLAP
+          each.source === source && each.at + each.late <= now && each.at >= tail.from.getTime()
             ? line(each.at, { source, id: `${index}` })
             : [],
         );
-        out.push(...merge.add(source, readable, new Date(now - heldBack)));
+        given.push(...merge.add(source, isOut ? [] : tail.take(readable, new Date(now)), new Date(now - heldBack)));
       }
     }
-    return [...out, ...merge.end()];
+    return [...given, ...merge.end()];
   }
 
   const periods = fc.record({
@@ -253,25 +265,25 @@ describe("several sources in one stream", () => {
   it("come in the order of time, none lost and none twice, however often each is read again", () => {
     fc.assert(
       fc.property(spoken, periods, (lines, every) => {
-        const out = streamed(lines, every, LATE);
-        const times = out.map(({ at }) => at.getTime());
+        const given = streamed(lines, every, LATE);
+        const times = given.map(({ at }) => at.getTime());
         expect(times).to.deep.equal([...times].sort((a, b) => a - b));
-        expect(out.map(({ id }) => Number(id)).sort((a, b) => a - b)).to.deep.equal(lines.map((_, index) => index));
+        expect(given.map(({ id }) => Number(id)).sort((a, b) => a - b)).to.deep.equal(lines.map((_, index) => index));
       }),
     );
   });
 
-  it("lose nothing of a source that is later than expected, and give nothing twice", () => {
+  it("lose nothing of a source that is later than expected or cannot be read for long, and give nothing twice", () => {
     fc.assert(
-      fc.property(spoken, periods, (lines, every) => {
-        const out = streamed(lines, every, 0);
-        expect(out.map(({ id }) => Number(id)).sort((a, b) => a - b)).to.deep.equal(lines.map((_, index) => index));
+      fc.property(spoken, periods, outages, (lines, every, out) => {
+        const given = streamed(lines, every, 0, out);
+        expect(given.map(({ id }) => Number(id)).sort((a, b) => a - b)).to.deep.equal(lines.map((_, index) => index));
       }),
     );
   });
 
   it("wait for the one that has been read least", () => {
-    const merge = new Merge(["a", "b"], 100);
+    const merge = new Merge(["a", "b"]);
     expect(merge.add("a", [line(1), line(9)], new Date(10))).to.deep.equal([]);
     expect(merge.add("b", [line(5, { source: "b", id: "b5" })], new Date(6)).map(({ id }) => id)).to.deep.equal([
       "1",
@@ -281,8 +293,173 @@ describe("several sources in one stream", () => {
   });
 
   it("keep what one source says at one moment in its order", () => {
-    const merge = new Merge(["a"], 100);
+    const merge = new Merge(["a"]);
     const same = ["first", "second", "third"].map((id) => line(5, { id }));
     expect(merge.add("a", same, new Date(5)).map(({ id }) => id)).to.deep.equal(["first", "second", "third"]);
+  });
+});
+
+describe("a log that is read again and again", () => {
+  const at = (seconds: number) => new Date(NOW.getTime() + seconds * 1000);
+  const said = (seconds: number) => line(at(seconds).getTime());
+  const seconds = (lines: readonly LogLine[]) => lines.map((one) => (one.at.getTime() - NOW.getTime()) / 1000);
+
+  it("is read from a minute before the last time on, but never from before --since", () => {
+    const tail = new Tail(at(0));
+    expect(tail.from).to.deep.equal(at(0));
+    tail.take([], at(20));
+    expect(tail.from).to.deep.equal(at(0));
+    tail.take([], at(100));
+    expect(tail.from).to.deep.equal(at(40));
+  });
+
+  it("gives no line from before, which it may have forgotten", () => {
+    const tail = new Tail(at(0));
+    expect(seconds(tail.take([said(-0.5), said(10), said(39.5), said(50)], at(100)))).to.deep.equal([10, 39.5, 50]);
+    expect(seconds(tail.take([said(39.5), said(50), said(60)], at(110)))).to.deep.equal([60]);
+  });
+});
+
+describe("a source of lines", () => {
+  const [site] = parseConfig({ sites: { tokyo: { region: "ap-northeast-1" } } }).sites as [Site];
+  const SPARE = "i-0bbbbbbbbbbbbbbbb";
+  const seconds = (after: number) => new Date(NOW.getTime() + after * 1000);
+  const entry = (after: number, message: string) => [`${seconds(after).getTime() * 1000}`, "6", "stingy-boot", message];
+  const failure = (name: string) => Object.assign(new Error(name), { name });
+
+  /** What a document gives on an instance: its output, another status, or an error. */
+  type Answer = string | { readonly status: string } | Error;
+  let answers: Record<string, Answer>;
+  let events: object[] | Error;
+  /** From when on each was asked for, in seconds. */
+  let asked: [string, number][];
+  let notes: string[];
+
+  beforeEach(() => {
+    [answers, events, asked, notes] = [{}, [], [], []];
+  });
+
+  const since = (epochMs: number) => (epochMs - NOW.getTime()) / 1000;
+  const client = async () => ({
+    async send(command: unknown) {
+      if (command instanceof GetParametersCommand) {
+        return { Parameters: [{ Name: `${site.storePrefix}/instance-id`, Value: INSTANCE }] };
+      }
+      if (command instanceof DescribeInstancesCommand) {
+        const Instances = Object.keys(answers).map((InstanceId) => ({ InstanceId, State: { Name: "running" } }));
+        return { Reservations: [{ Instances }] };
+      }
+      if (command instanceof SendCommandCommand) {
+        const [id = ""] = command.input.InstanceIds ?? [];
+        asked.push([id, since(Number(command.input.Parameters?.since?.[0]) * 1000)]);
+        const answer = answers[id];
+        if (answer instanceof Error) throw answer;
+        return { Command: { CommandId: "1" } };
+      }
+      if (command instanceof GetCommandInvocationCommand) {
+        const answer = answers[command.input.InstanceId ?? ""];
+        return typeof answer === "string"
+          ? { Status: "Success", StandardOutputContent: answer }
+          : { Status: (answer as { status: string }).status };
+      }
+      if (command instanceof FilterLogEventsCommand) {
+        asked.push(["controller", since(command.input.startTime ?? 0)]);
+        if (events instanceof Error) throw events;
+        return { events };
+      }
+      throw new Error("unexpected");
+    },
+  });
+  const aws = { region: "ap-northeast-1", ssm: client, ec2: client, logs: client } as unknown as Aws;
+  const follow = (name: "controller" | "server") => {
+    const source = sourceOf(name, aws, site, NOW, (text) => void notes.push(text));
+    if (!source) throw new Error("no source");
+    return async (after: number) => {
+      const lines = await source.read(seconds(after));
+      return lines.map(({ source: of, message }) => `${of} ${message}`);
+    };
+  };
+  const rejection = (read: Promise<unknown>): Promise<unknown> =>
+    read.then(
+      () => undefined,
+      (error) => error,
+    );
+
+  it("gives a new machine's log from its boot on, however long it did not answer, and each line once", async () => {
+    const read = follow("server");
+    const boot = [entry(90, "boot"), entry(200, "ready")];
+    answers = { [INSTANCE]: packed(entry(5, "old")) };
+    expect(await read(10)).to.deep.equal(["server stingy-boot: old"]);
+    answers[SPARE] = failure("InvalidInstanceId");
+    expect(await read(100)).to.deep.equal([]);
+    expect(await read(300)).to.deep.equal([]);
+    answers[SPARE] = packed(...boot);
+    asked = [];
+    expect(await read(400)).to.deep.equal([`${SPARE} stingy-boot: boot`, `${SPARE} stingy-boot: ready`]);
+    answers[SPARE] = packed(...boot, entry(390, "serving"));
+    expect(await read(410)).to.deep.equal([`${SPARE} stingy-boot: serving`]);
+    expect(asked).to.deep.equal([
+      [INSTANCE, 240],
+      [SPARE, 0],
+      [INSTANCE, 340],
+      [SPARE, 340],
+    ]);
+  });
+
+  it("gives what a Lambda said while it could not be read", async () => {
+    const read = follow("controller");
+    const event = (after: number) => ({
+      timestamp: seconds(after).getTime(),
+      eventId: `${after}`,
+      message: `${after}`,
+    });
+    events = [event(70)];
+    expect(await read(100)).to.deep.equal(["controller 70"]);
+    events = failure("TimeoutError");
+    expect(await rejection(read(200))).to.equal(events);
+    expect(await rejection(read(400))).to.equal(events);
+    events = [event(70), event(150), event(390)];
+    expect(await read(500)).to.deep.equal(["controller 150", "controller 390"]);
+    events = [event(450)];
+    expect(await read(510)).to.deep.equal(["controller 450"]);
+    expect(asked.map(([, from]) => from)).to.deep.equal([0, 40, 40, 40, 440]);
+  });
+
+  for (const [what, answer, why] of [
+    [
+      "Systems Manager does not know",
+      failure("InvalidInstanceId"),
+      `Systems Manager does not reach the server ${SPARE}`,
+    ],
+    [
+      "lacks the document",
+      failure("InvalidDocument"),
+      "the site was deployed by an older version: run `npx cdktf deploy '*'`",
+    ],
+    ["says Failed", { status: "Failed" }, `the server ${SPARE} says Failed`],
+  ] as const) {
+    it(`shows the other instances' lines beside one that ${what}, and says why`, async () => {
+      answers = { [INSTANCE]: packed(entry(5, "hello")), [SPARE]: answer };
+      expect(await follow("server")(10)).to.deep.equal(["server stingy-boot: hello"]);
+      expect(notes).to.deep.equal([`The log of ${SPARE} cannot be read: ${why}.`]);
+    });
+
+    it(`fails where the only instance is one that ${what}`, async () => {
+      answers = { [SPARE]: answer };
+      const error = await rejection(follow("server")(10));
+      expect(error)
+        .to.be.instanceOf(NoAnswer)
+        .and.include({
+          message: `The log of ${SPARE} cannot be read: ${why}.`,
+          fix: "`npx stingy doctor` says what keeps a server from answering.",
+          exit: 1,
+        });
+      expect(notes).to.deep.equal([]);
+    });
+  }
+
+  it("says of a site without a running server just that", async () => {
+    expect(await follow("server")(10)).to.deep.equal([]);
+    expect(notes).to.deep.equal(["No server is running; what an ended one said went with it."]);
   });
 });

@@ -95,7 +95,8 @@ describe("waiting for a server", () => {
     expect(serving(seen([old]))).to.deep.equal({ done: true, text: `${OLD} serves.` });
   });
 
-  const patience = { forMs: 1000, everyMs: 1, signal: new AbortController().signal };
+  const excuse = (error: unknown) => String(error);
+  const patience = { forMs: 1000, everyMs: 1, signal: new AbortController().signal, excuse };
 
   it("says each step once, and ends with the last", async () => {
     const steps = [seen([old]), seen([old]), seen([old, instance(NEW, "pending")])];
@@ -104,6 +105,22 @@ describe("waiting for a server", () => {
     const end = await waitFor(async () => steps.shift() ?? last, goal, { ...patience, say: (text) => said.push(text) });
     expect(end).to.deep.equal({ done: true, text: `${NEW} serves.` });
     expect(said).to.deep.equal(["Waiting for a new machine", `${NEW} starts`, `${NEW} serves.`]);
+  });
+
+  it("looks again after a look that failed and says why, unless it has no excuse", async () => {
+    const last = seen([instance(NEW, "running", { state: "serving" })], { serverId: NEW });
+    const looks = [Promise.reject("no network"), Promise.resolve(last)];
+    const said: string[] = [];
+    const say = (text: string) => said.push(text);
+    const end = await waitFor(() => looks.shift() ?? Promise.resolve(last), goal, { ...patience, say });
+    expect([end?.done, said]).to.deep.equal([true, ["no network", `${NEW} serves.`]]);
+    const none = (error: unknown) => {
+      throw error;
+    };
+    const failed = await waitFor(() => Promise.reject("changed"), goal, { ...patience, say, excuse: none }).catch(
+      (e) => e,
+    );
+    expect(failed).to.equal("changed");
   });
 
   it("ends without it when the time is up", async () => {

@@ -27,16 +27,45 @@ const aws = { region: "eu-central-1", ssm: client, ec2: client, cloudwatch: clie
 
 describe("looking at a site", () => {
   it("takes the peers to the minute, as the server publishes them: a longer period has the time of its beginning", async () => {
-    await look(aws, site);
+    await look(aws, site, [site]);
     expect(periods).to.deep.equal([60, 60, 3600, 3600]);
   });
 
   it("reads every page of alarms", async () => {
-    const { alarms, store } = await look(aws, site);
+    const { alarms, store } = await look(aws, site, [site]);
     expect(alarms.known && alarms.value.map(({ name }) => name)).to.deep.equal([
       "stingy-vpn-prod-home-a",
       "stingy-vpn-prod-home-b",
     ]);
     expect(store).to.deep.equal({ known: false, why: "not permitted" });
+  });
+
+  it("says what AWS says where nothing can be looked at, not what the resolver says", async () => {
+    const expired = async () => ({
+      send: () =>
+        new Promise((_, reject) => setTimeout(reject, 100, Object.assign(new Error(), { name: "ExpiredToken" }))),
+    });
+    const named = { ...site, dns: { provider: "cloudflare", name: "no such name", records: ["A"] } } as unknown as Site;
+    const all = { ...aws, ssm: expired, ec2: expired, cloudwatch: expired } as unknown as Aws;
+    const error = await look(all, named, [named]).catch((thrown) => thrown);
+    expect(error).to.include({ name: "ExpiredToken" });
+  });
+
+  it("knows whether the site has an Elastic IP at all", async () => {
+    const without: Site = { ...site, elasticIp: false };
+    expect((await look(aws, site, [site])).elasticIp).to.equal(true);
+    expect((await look(aws, without, [without])).elasticIp).to.equal(false);
+  });
+
+  it("sees that the Elastic IP named in the configuration was released", async () => {
+    const ec2 = async () => ({
+      async send(command: object) {
+        if (command instanceof DescribeInstancesCommand) return { Reservations: [] };
+        throw Object.assign(new Error("no"), { name: "InvalidAllocationID.NotFound" });
+      },
+    });
+    const own: Site = { ...site, elasticIp: "eipalloc-0123456789abcdef0" };
+    const { address } = await look({ ...aws, ec2 } as unknown as Aws, own, [own]);
+    expect(address).to.deep.equal({ known: true, value: undefined });
   });
 });

@@ -192,6 +192,21 @@ Needs attention
     expect(report.unknown).to.deep.equal({ instances: "not permitted", spotPrice: "not permitted" });
     expect(report.attention.map(({ fix }) => fix)).to.deep.equal(["Your role needs ec2:DescribeInstances."]);
   });
+
+  for (const [what, more, fix] of [
+    ["the store may not be read", { store: denied }, "Your role needs ssm:GetParameters."],
+    [
+      "AWS had no answer at this moment",
+      { instances: { known: false, why: "not available (RequestLimitExceeded)" } },
+      "Run the command again in a minute.",
+    ],
+  ] as const) {
+    it(`cannot say whether it serves where ${what}, shows no instance as successor, and says what to do`, () => {
+      const report = reportOf(facts({ elasticIp: false, address: known(undefined), ...more }));
+      expect([report.verdict, report.successor]).to.deep.equal(["unknown", null]);
+      expect(report.attention).to.deep.equal([{ what: "It cannot be said whether the site serves.", fix }]);
+    });
+  }
 });
 
 describe("the verdict on a site", () => {
@@ -208,6 +223,17 @@ describe("the verdict on a site", () => {
     ["without any instance", { instances: gone }, "down"],
     ["that is paused", { instances: gone, store: stored(SERVER, "stopped") }, "paused"],
     ["that is being paused", { store: stored(SERVER, "stopped") }, "stopping"],
+    [
+      "without any instance, and perhaps paused, as the store may not be read",
+      { instances: gone, store: denied },
+      "unknown",
+    ],
+    [
+      "whose server has no Elastic IP and cannot be told, as the store may not be read",
+      { elasticIp: false, address: known(undefined), store: denied },
+      "unknown",
+    ],
+    ["whose server has the Elastic IP and serves, whatever the store says", { store: denied }, "serving"],
   ] as const) {
     it(`${what} is "${expected}"`, () => {
       expect(verdict(more)).to.equal(expected);

@@ -16,8 +16,7 @@ describe("stingy cost", () => {
   });
 
   beforeEach(async () => {
-    await emulator.reset();
-    await emulator.deploySite();
+    await emulator.freshSite();
   });
 
   after(() => {

@@ -64,8 +64,7 @@ describe("stingy doctor", () => {
   });
 
   beforeEach(async () => {
-    await emulator.reset();
-    site = await emulator.deploySite();
+    site = await emulator.freshSite();
     serverKey = generatePrivateKey();
     await makeWell();
   });

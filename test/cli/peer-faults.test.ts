@@ -19,9 +19,7 @@ describe("stingy peer, when AWS fails in the middle", () => {
   });
   after(() => aws.stop());
   beforeEach(async () => {
-    await emulator.reset();
-    await emulator.deploySite();
-    await emulator.put("wireguard-private-key", generatePrivateKey(), "SecureString");
+    await emulator.freshSite(generatePrivateKey());
     aws.reset();
   });
 

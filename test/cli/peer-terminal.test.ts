@@ -15,9 +15,7 @@ describe("stingy peer in a terminal", () => {
     emulator = await Emulator.start();
   });
   beforeEach(async () => {
-    await emulator.reset();
-    await emulator.deploySite();
-    await emulator.put("wireguard-private-key", generatePrivateKey(), "SecureString");
+    await emulator.freshSite(generatePrivateKey());
   });
 
   /** The configuration among what is on the screen. A spinner may have stood where it begins. */
@@ -88,6 +86,8 @@ describe("stingy peer in a terminal", () => {
       // The command outlives its terminal.
       for (let tries = 0; aws.count("DeleteParameters") === 0 && tries < 100; tries++) await sleep(100);
       expect([aws.count("PutParameter"), aws.count("DeleteParameters")]).to.deep.equal([1, 1]);
+      for (let tries = 0; Object.keys(await storedPeers(emulator)).length > 0 && tries < 100; tries++) await sleep(100);
+      expect(await storedPeers(emulator)).to.deep.equal({});
     } finally {
       aws.stop();
     }

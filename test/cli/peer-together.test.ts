@@ -16,9 +16,7 @@ describe("stingy peer, when others do the same or somebody stops it", () => {
     emulator = await Emulator.start();
   });
   beforeEach(async () => {
-    await emulator.reset();
-    await emulator.deploySite();
-    await emulator.put("wireguard-private-key", SERVER_KEY, "SecureString");
+    await emulator.freshSite(SERVER_KEY);
   });
   const run = (args: readonly string[], during?: (child: ChildProcess, said: () => string) => void) =>
     stingy(["peer", ...args], { env: emulator.env, ...(during ? { during } : {}) });

@@ -23,9 +23,7 @@ describe("stingy peer", () => {
     emulator = await Emulator.start();
   });
   beforeEach(async () => {
-    await emulator.reset();
-    site = await emulator.deploySite();
-    await emulator.put("wireguard-private-key", SERVER_KEY, "SecureString");
+    site = await emulator.freshSite(SERVER_KEY);
   });
 
   const run = (args: readonly string[], more: Parameters<typeof stingy>[1] = {}) =>
@@ -230,14 +228,21 @@ describe("stingy peer", () => {
       expect(good(await run(["add", "phone"])).interface.addresses[0]).to.equal("10.8.0.77/32");
     });
 
-    it("refuses where the server goes by a wg0.conf written by hand", async () => {
+    it("refuses where the server goes by a wg0.conf written by hand, as rotate does", async () => {
+      const tv = { publicKey: aKey(), addresses: ["10.8.0.3/32"] };
+      await putPeer("tv", tv);
       await emulator.put("wireguard-config", "[Interface]\n", "SecureString");
-      refused(
-        await run(["add", "phone"]),
-        1,
-        "The server uses the whole configuration in /stingy-vpn/prod/wireguard-config and nothing under peers/",
-      );
-      expect(await peers()).to.deep.equal({});
+      for (const args of [
+        ["add", "phone"],
+        ["rotate", "tv"],
+      ]) {
+        refused(
+          await run(args),
+          1,
+          "The server uses the whole configuration in /stingy-vpn/prod/wireguard-config and nothing under peers/",
+        );
+      }
+      expect(await peers()).to.deep.equal({ tv });
     });
 
     it("says that a site is not deployed", async () => {
@@ -377,6 +382,23 @@ describe("stingy peer", () => {
           "stored          then",
           "last handshake  20 s ago",
           "traffic         the server received 1.2 kB and sent 3.4 kB",
+          "",
+        ].join("\n"),
+      );
+    });
+
+    it("show nothing of what is stored that a terminal would obey", async () => {
+      await putPeer("odd", { publicKey: "short", addresses: ["10.8.0.9\u001b[2J\n", "fd53::9"], "no\u001b[31mte": 1 });
+      const { code, stdout } = await run(["show", "odd"]);
+      expect(code).to.equal(0);
+      expect(stdout.replace(/^(stored +).*$/m, "$1then")).to.equal(
+        [
+          "name        odd",
+          "from        /stingy-vpn/prod/peers/odd",
+          "addresses   10.8.0.9 [2J , fd53::9",
+          "also in it  no [31mte",
+          "stored      then",
+          "left out    publicKey is no WireGuard key",
           "",
         ].join("\n"),
       );

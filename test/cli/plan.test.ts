@@ -2,9 +2,9 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect } from "chai";
+import { Moto, PATCHED } from "../lambda/moto";
 import { planOf } from "../plan/support";
 import { configFile, deploy, fakeTerraform, saying, settings } from "./plan/support";
-import { Emulator } from "./support/emulator";
 import { folderWith, inTerminal, ROOT, stingy } from "./support/stingy";
 
 const NETWORK = "prod-tokyo-network";
@@ -17,14 +17,21 @@ const UNCHANGED = JSON.stringify(planOf({ "aws_vpc.network_vpc": { before: { a: 
 
 const state = folderWith();
 const deployed = settings(state);
+/** The other files reset the one that they share, whatever is deployed into it meanwhile. */
+let emulator: Moto | undefined;
 /** Terraform mostly waits: what needs none of it is tested meanwhile. */
 let deploying: Promise<Record<string, string>>;
 
 before(() => {
   deploying = (async () => {
-    const emulator = await Emulator.start();
-    await emulator.reset();
-    const env = { ...emulator.env, AWS_REGION: "ap-northeast-1" };
+    emulator = await Moto.start(PATCHED);
+    const { endpoint, region, credentials } = emulator.sdk;
+    const env = {
+      AWS_ENDPOINT_URL: endpoint,
+      AWS_REGION: region,
+      AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    };
     await deploy(deployed, [NETWORK, SERVER], env);
     return env;
   })();
@@ -33,6 +40,7 @@ before(() => {
 
 after(async () => {
   await deploying.catch(() => undefined);
+  await emulator?.stop();
 });
 
 describe("stingy plan --from", () => {
@@ -103,12 +111,25 @@ describe("stingy plan --from", () => {
     const file = path.join(files, "plan.json");
     for (const args of [
       ["--from", file, "--stack", NETWORK],
+      ["--from", file, "--site", "tokyo"],
       ["--from", file, file],
       ["--from", file, "--markdown", "--json"],
       ["--from", file, "--fail-on", "all"],
     ]) {
       expect((await stingy(["plan", ...args])).code, args.join(" ")).to.equal(64);
     }
+  });
+});
+
+describe("stingy plan --out", () => {
+  it("says where it cannot write", async () => {
+    const folder = folderWith({ "same.json": UNCHANGED, taken: "" });
+    const file = path.join(folder, "taken");
+    const { code, stderr } = await stingy(["plan", "--from", path.join(folder, "same.json"), "--out", file]);
+    expect({ code, stderr }).to.deep.equal({
+      code: 1,
+      stderr: `error: ${file} cannot be written (EEXIST).\nName a folder that is yours with --out.\n`,
+    });
   });
 });
 
@@ -138,6 +159,17 @@ describe("stingy plan, with a terraform that", () => {
     const { code, stdout } = await plan(planned, ["--stack", NETWORK], { TMPDIR });
     expect(code).to.equal(0);
     expect(stdout).to.include("Plan: nothing changes");
+    expect(readdirSync(TMPDIR).filter((name) => name.startsWith("stingy-plan-"))).to.deep.equal([]);
+  });
+
+  it("has no folder for its providers: says so, and nothing stays behind", async () => {
+    const TMPDIR = folderWith();
+    const file = path.join(folderWith({ taken: "" }), "taken");
+    const { code, stderr } = await plan(planned, [], { TMPDIR, TF_PLUGIN_CACHE_DIR: file });
+    expect(code).to.equal(1);
+    expect(stderr).to.include(
+      `${file} cannot be written (EEXIST).\nName a folder that is yours with TF_PLUGIN_CACHE_DIR.\n`,
+    );
     expect(readdirSync(TMPDIR).filter((name) => name.startsWith("stingy-plan-"))).to.deep.equal([]);
   });
 
@@ -246,6 +278,12 @@ describe("stingy plan, with a terraform that", () => {
       ["prod-tokyo-recovery", "waiting"],
       ["prod-tokyo-monitoring", "waiting"],
     ]);
+    const other = await plan(planned, ["--site", "tokyo", "--stack", "prod-tokyo-2-network"], {}, two);
+    expect(other.code).to.equal(64);
+    expect(other.stderr)
+      .to.include('Site tokyo has no stack "prod-tokyo-2-network".')
+      .and.include(`There are: ${NETWORK}, `)
+      .and.not.include("prod-tokyo-2-server");
   });
 
   it("plans in HCP Terraform: links its run and gives its counts, without making a plan that could be applied", async () => {

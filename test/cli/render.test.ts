@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { expect } from "chai";
 import { serverBootstrap } from "../../modules/bootstrap";
@@ -8,6 +8,7 @@ import { ref } from "../support/alone";
 import { EXAMPLES, synthesizeExample } from "../support/synth";
 import { folderWith, ROOT, stingy } from "./support/stingy";
 
+const ADDRESS_EXPLAINED = "@ADDRESS@ stands for the Elastic IP: Terraform puts it there.\n";
 const example = (name: string) => path.join(ROOT, "examples", `${name}.yaml`);
 
 describe("stingy render", () => {
@@ -18,7 +19,7 @@ describe("stingy render", () => {
     expect(code).to.equal(0);
     // Terraform takes a doubled sign for one.
     expect(stdout).to.equal(text.replace(/([$%])\1\{/g, "$1{"));
-    expect(stderr).to.equal("@ADDRESS@ stands for the Elastic IP: Terraform puts it there.\n");
+    expect(stderr).to.equal(ADDRESS_EXPLAINED);
   });
 
   it("userdata leaves the address empty on a site without one", async () => {
@@ -65,7 +66,7 @@ describe("stingy render", () => {
       const out = folderWith();
       const { code, stderr } = await stingy(["render", "scripts", "-c", example("minimal"), "--out", out]);
       expect(code).to.equal(0);
-      expect(stderr).to.equal(`Written: ${files.length} files below ${out}\n`);
+      expect(stderr).to.equal(`Written: ${files.length} files below ${out}\n${ADDRESS_EXPLAINED}`);
       const written = readdirSync(out, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
       expect(written.map(({ parentPath, name }) => path.join(parentPath, name)).sort()).to.deep.equal(
         files.map(({ path: name }) => path.join(out, name)).sort(),
@@ -75,6 +76,14 @@ describe("stingy render", () => {
         expect(readFileSync(file, "utf8")).to.equal(content);
         expect(statSync(file).mode & 0o777, name).to.equal(Number.parseInt(mode, 8));
       }
+    });
+
+    it("does not write and print JSON at once", async () => {
+      const folder = path.join(folderWith(), "server");
+      const { code, stderr } = await stingy(["render", "scripts", "--out", folder, "--json"]);
+      expect(code).to.equal(64);
+      expect(stderr).to.include("'--out <folder>' cannot be used with option '--json'");
+      expect(existsSync(folder)).to.equal(false);
     });
 
     it("says where it cannot write", async () => {

@@ -14,8 +14,11 @@ import { expect } from "chai";
 import type { Action, Problem } from "../../assets/lambda/recovery-handler/decide";
 import { readJournal } from "../../cli/server/log-sources";
 import { JournalReport } from "../../modules/server";
+import { generatePrivateKey } from "../../modules/wireguard";
 import { alone } from "../support/alone";
+import { Controller } from "./support/controller";
 import { type DeployedSite, Emulator, REGION } from "./support/emulator";
+import { FaultyAws } from "./support/faulty-aws";
 import { folderWith, inTerminal, stingy } from "./support/stingy";
 
 const CONTROLLER = "/aws/lambda/stingy-vpn-prod-tokyo-recovery-handler";
@@ -30,26 +33,25 @@ function journalCommand(since: string): string {
 
 describe("stingy server", () => {
   let emulator: Emulator;
+  let controller: Controller;
   let site: DeployedSite;
   let env: Record<string, string>;
 
   before(async () => {
     emulator = await Emulator.start();
-    ({ env } = emulator);
+    controller = await Controller.start();
+    env = { ...emulator.env, ...controller.env };
   });
+
+  after(() => controller.stop());
 
   beforeEach(async () => {
-    await emulator.reset();
-    site = await emulator.deploySite();
+    controller.reset();
+    site = await emulator.freshSite();
   });
 
-  /** moto runs no code: what the controller answers the next time it is invoked. */
-  async function controllerAnswers(done: readonly Action[], problems: readonly Problem[] = []): Promise<void> {
-    const results = [JSON.stringify({ site: "tokyo", done, problems })];
-    await fetch(`${emulator.url}/moto-api/static/lambda-simple/response`, {
-      method: "POST",
-      body: JSON.stringify({ results, region: REGION }),
-    });
+  function controllerAnswers(done: readonly Action[], problems: readonly Problem[] = []): void {
+    controller.answer = { site: "tokyo", done, problems };
   }
 
   /** What a stream's many pieces may set off only once. */
@@ -68,21 +70,18 @@ describe("stingy server", () => {
 
   describe("pause", () => {
     it("asks, and does nothing without a yes", async () => {
-      await controllerAnswers([stop()]);
+      controllerAnswers([stop()]);
       const { code, screen } = await inTerminal(["server", "pause"], [{ on: "Pause prod-tokyo?", type: "n\r" }], {
         env,
       });
       expect(screen).to.contain("error: Nothing was changed.");
-      expect(screen).not.to.contain("The site is paused from now on");
+      expect(controller.told).to.deep.equal([]);
       expect(code).to.equal(1);
     });
 
     it("asks, says what the controller did, and waits until the server has ended", async () => {
       await emulator.put("desired-state", "stopped");
-      await controllerAnswers([
-        stop(),
-        { do: "terminate", instanceIds: [site.instanceId], reason: "the site is stopped" },
-      ]);
+      controllerAnswers([stop(), { do: "terminate", instanceIds: [site.instanceId], reason: "the site is stopped" }]);
       const end = once(endServer);
       const { code, screen } = await inTerminal(["server", "pause"], [{ on: "Pause prod-tokyo?", type: "y\r" }], {
         env,
@@ -97,6 +96,56 @@ describe("stingy server", () => {
       expect(code).to.equal(0);
     });
 
+    it("waits on when AWS cannot be reached for a while: the order has been given", async () => {
+      await emulator.put("desired-state", "stopped");
+      controllerAnswers([stop()]);
+      const aws = await FaultyAws.start(emulator);
+      const FIRST_LOOK = 1;
+      const ALL_TRIES_OF_A_LOOK = 5;
+      const end = once(endServer);
+      aws.fate = (operation, before) => {
+        if (operation !== "" || before < FIRST_LOOK) return "answered";
+        if (before < FIRST_LOOK + ALL_TRIES_OF_A_LOOK) return "lost";
+        end();
+        return "answered";
+      };
+      const { code, stdout, stderr } = await stingy(["server", "pause", "--yes"], {
+        env: { ...aws.env, ...controller.env },
+      });
+      aws.stop();
+      expect(stderr).to.match(/^AWS cannot be reached in ap-northeast-1 \(\w+\)\. It is tried again\.$/m);
+      expect(stdout).to.match(/The site is paused\.\n$/);
+      expect(code).to.equal(0);
+    });
+
+    it("waits no more when three looks in a row find that somebody else wants the site to run", async () => {
+      controllerAnswers([stop()]);
+      const aws = await FaultyAws.start(emulator);
+      const { code, stdout, stderr } = await stingy(["server", "pause", "--yes"], {
+        env: { ...aws.env, ...controller.env },
+      });
+      aws.stop();
+      expect(stdout).to.equal("The site is paused from now on: no server is started.\n");
+      expect(stderr).to.equal(
+        `Waiting for the end of ${site.instanceId}\n` +
+          'error: The site\'s desired-state is "running", not "stopped": somebody else changed it.\n' +
+          "Look at it: npx stingy status\n",
+      );
+      expect(aws.count("GetParameters"), "the look before the order and those after it").to.equal(1 + 3);
+      expect(code).to.equal(1);
+    });
+
+    it("ends with 2 where it has happened, but a person is needed", async () => {
+      await emulator.put("desired-state", "stopped");
+      controllerAnswers([stop()], [{ code: "launch-refused-quota", message: "Ask for more." }]);
+      const { code, stdout } = await stingy(["server", "pause", "--yes"], {
+        env,
+        during: (child) => child.stdout?.once("data", endServer),
+      });
+      expect(stdout).to.match(/The site is paused\.\n$/);
+      expect(code).to.equal(2);
+    });
+
     it("refuses to go on unasked where nobody can be asked", async () => {
       const { code, stdout, stderr } = await stingy(["server", "pause"], { env });
       expect(stdout).to.equal("");
@@ -108,10 +157,11 @@ describe("stingy server", () => {
     });
 
     it("only gives the order with --yes --no-wait", async () => {
-      await controllerAnswers([stop()]);
+      controllerAnswers([stop()]);
       const { code, stdout, stderr } = await stingy(["server", "pause", "--yes", "--no-wait"], { env });
       expect(stdout).to.equal("The site is paused from now on: no server is started.\n");
       expect(stderr).to.equal("It goes on by itself. Look at it: npx stingy status --watch\n");
+      expect(controller.told).to.deep.equal([{ kind: "command", command: "pause" }]);
       expect(code).to.equal(0);
     });
 
@@ -128,7 +178,7 @@ describe("stingy server", () => {
     it("follows the new server until it serves", async () => {
       await tagState("");
       await emulator.put("desired-state", "stopped");
-      await controllerAnswers([{ do: "set-desired-state", state: "running" }]);
+      controllerAnswers([{ do: "set-desired-state", state: "running" }]);
       const serve = once(() => tagState("serving"));
       const { code, stdout, stderr } = await stingy(["server", "resume"], {
         env,
@@ -141,6 +191,7 @@ describe("stingy server", () => {
       });
       expect(stdout).to.equal(`The site is to run from now on.\n${site.instanceId} serves.\n`);
       expect(stderr).to.equal(`${site.instanceId} has the address and begins to serve\n${site.instanceId} serves.\n`);
+      expect(controller.told).to.deep.equal([{ kind: "command", command: "resume" }]);
       expect(code).to.equal(0);
     });
 
@@ -161,7 +212,7 @@ describe("stingy server", () => {
     });
 
     it("leaves the waiting alone at Ctrl-C, and says that the work goes on", async () => {
-      await controllerAnswers([noticed()]);
+      controllerAnswers([noticed()]);
       const { code, screen } = await inTerminal(
         ["server", "replace"],
         [
@@ -172,14 +223,12 @@ describe("stingy server", () => {
       );
       expect(screen).to.contain("A new server takes over while the old one serves: nobody is disconnected.");
       expect(screen).to.contain("You do not wait any more; the controller goes on by itself.");
+      expect(controller.told).to.deep.equal([{ kind: "command", command: "replace" }]);
       expect(code).to.equal(130);
     });
 
     it("ends with 2 and the controller's words where a person is needed", async () => {
-      await controllerAnswers(
-        [],
-        [{ code: "launch-refused-quota", message: "AWS refused a spot machine. Ask for more." }],
-      );
+      controllerAnswers([], [{ code: "launch-refused-quota", message: "AWS refused a spot machine. Ask for more." }]);
       const { code, stdout, stderr } = await stingy(["server", "replace", "--no-wait"], { env });
       expect(stdout).to.equal("The controller had nothing to do at this moment.\n");
       expect(stderr).to.contain("A person is needed: AWS refused a spot machine. Ask for more.\n");
@@ -332,12 +381,20 @@ describe("stingy server", () => {
       await emulator.ssm.send(new PutParameterCommand({ Name, Value, Type: "String", Overwrite: true }));
     }
 
-    it("shows server and Lambdas in one stream, in the order of time", async () => {
+    it("shows server and Lambdas in one stream, in the order of time, and of a key the beginning alone", async () => {
+      const KEY = generatePrivateKey();
+      await controllerSays([[5, `{"time":"x","level":"warn","message":"wg set ${KEY}","peer":"${KEY}"}\n`]]);
+      await serverSays([
+        [2, "6", "stingy-watch", 'stingy-watch: level=warning event=notice kind="interruption"'],
+        [4, "6", "stingy-sync", `stingy-sync: level=info event=unknown-peer key="${KEY}"`],
+      ]);
       const { code, stdout, stderr } = await stingy(["server", "logs"], { env });
       expect(stdout).to.equal(
         `${time(1)} controller info  looked server=i-1
 ${time(2)} server     warn  stingy-watch: notice kind=interruption
 ${time(3)} controller error a person is needed problems=[{"code":"quota"}]
+${time(4)} server     info  stingy-sync: unknown-peer key=${KEY.slice(0, 4)}…
+${time(5)} controller warn  wg set ${KEY.slice(0, 4)}… peer=${KEY.slice(0, 4)}…
 `,
       );
       expect(stderr).to.equal("");
@@ -378,6 +435,60 @@ ${time(3)} controller error a person is needed problems=[{"code":"quota"}]
       const none = await stingy(["server", "logs"], { env });
       expect(none.stderr).to.contain("is not deployed: ap-northeast-1 has nothing under /stingy-vpn/prod.");
       expect(none.code).to.equal(1);
+    });
+
+    /** A command, while Systems Manager refuses so many times to tell the server anything. */
+    async function whileRefused(
+      error: string,
+      times: number,
+      args: readonly string[],
+      options: Parameters<typeof stingy>[1] = {},
+    ) {
+      const aws = await FaultyAws.start(emulator);
+      try {
+        aws.fate = (operation, before) => (operation === "SendCommand" && before < times ? { error } : "answered");
+        return await stingy(["server", "logs", ...args], { env: aws.env, ...options });
+      } finally {
+        aws.stop();
+      }
+    }
+
+    it("fails where the server alone is asked for and does not answer", async () => {
+      const { code, stdout, stderr } = await whileRefused("InvalidInstanceId", 9, ["--source", "server", "--json"]);
+      expect(stdout).to.equal("");
+      expect(stderr).to.equal(
+        `error: The log of ${site.instanceId} cannot be read: Systems Manager does not reach the server ${site.instanceId}.\n` +
+          "`npx stingy doctor` says what keeps a server from answering.\n",
+      );
+      expect(code).to.equal(1);
+    });
+
+    it("shows the rest where the server cannot be read, and says why", async () => {
+      const { code, stdout, stderr } = await whileRefused("InvalidDocument", 9, []);
+      expect(stdout).to.equal(
+        `${time(1)} controller info  looked server=i-1
+${time(3)} controller error a person is needed problems=[{"code":"quota"}]
+`,
+      );
+      expect(stderr).to.equal(
+        `The log of ${site.instanceId} cannot be read: the site was deployed by an older version: run \`npx cdktf deploy '*'\`.\n`,
+      );
+      expect(code).to.equal(0);
+    });
+
+    it("follows a server that does not answer yet, and shows what it said until it did", async () => {
+      await serverSays([[-300, "6", "stingy-boot", "hello"]]);
+      const { code, stdout, stderr } = await whileRefused("InvalidInstanceId", 1, ["--follow", "--source", "server"], {
+        during: (child, said) =>
+          child.stdout?.on("data", () => {
+            if (said().includes("hello")) child.kill("SIGINT");
+          }),
+      });
+      expect(stdout).to.equal(`${time(-300)} server     info  stingy-boot: hello\n`);
+      expect(stderr).to.equal(
+        `The log of ${site.instanceId} cannot be read: Systems Manager does not reach the server ${site.instanceId}.\n`,
+      );
+      expect(code).to.equal(0);
     });
 
     it("reads the journal with the tools that the server has", () => {

@@ -16,8 +16,7 @@ describe("stingy status", () => {
   });
 
   beforeEach(async () => {
-    await emulator.reset();
-    site = await emulator.deploySite();
+    site = await emulator.freshSite();
   });
 
   it("shows a site that serves, and ends with 0", async () => {

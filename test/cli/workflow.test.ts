@@ -140,7 +140,7 @@ describe("the workflow that plans", () => {
     function planning(printed: string, code: number) {
       const folder = folderWith();
       const npx = path.join(folder, "npx");
-      writeFileSync(npx, `#!/bin/sh\nprintf '%s' '${printed}'\nexit ${code}\n`);
+      writeFileSync(npx, `#!/bin/sh\necho "$@" >asked\nprintf '%s' '${printed}'\nexit ${code}\n`);
       chmodSync(npx, 0o755);
       const env = {
         PATH: `${folder}:${process.env.PATH}`,
@@ -153,17 +153,20 @@ describe("the workflow that plans", () => {
       expect(run("Plan")).to.equal(0);
       const STATUS = readFileSync(env.GITHUB_OUTPUT, "utf8").trim().replace("status=", "");
       return {
+        asked: readFileSync(path.join(folder, "asked"), "utf8").trim(),
         summary: readFileSync(path.join(folder, "summary.md"), "utf8"),
         end: run("Fail if the plan failed or has what it must not have", { STATUS }),
       };
     }
 
+    const asked = "stingy plan --markdown --fail-on destroy,replace,exposure";
+
     it("well where something changes, or nothing", () => {
-      for (const code of [0, 2]) expect(planning("summary", code)).to.deep.equal({ summary: "summary", end: 0 });
+      for (const code of [0, 2]) expect(planning("summary", code)).to.deep.equal({ asked, summary: "summary", end: 0 });
     });
 
     it("badly where the plan failed, with what was planned in the comment", () => {
-      expect(planning("summary", 1)).to.deep.equal({ summary: "summary", end: 1 });
+      expect(planning("summary", 1)).to.deep.equal({ asked, summary: "summary", end: 1 });
     });
 
     it("badly where there is no plan at all, and the comment says so", () => {

@@ -6,8 +6,8 @@ import { code, fenced, html } from "../../cli/plan/harmless";
 import { json } from "../../cli/plan/json";
 import { headline } from "../../cli/plan/lines";
 import { LONGEST_COMMENT, MARKER, markdown } from "../../cli/plan/markdown";
-import type { Report, StackReport } from "../../cli/plan/report";
-import { say } from "../../cli/plan/sentence";
+import type { RemoteStack, Report, StackReport } from "../../cli/plan/report";
+import { mapValues, plain, say } from "../../cli/plan/sentence";
 import { text } from "../../cli/plan/text";
 import { change, type GivenResource, planOf } from "./support";
 
@@ -21,7 +21,7 @@ const FAILED: StackReport = {
   problem: say`no ${"provider"}`,
   fix: "Get it.",
 };
-const REMOTE: StackReport = {
+const REMOTE: RemoteStack = {
   id: "prod-tokyo-monitoring",
   state: "remote",
   url: "https://app.terraform.io/app/o/w/runs/run-1",
@@ -61,6 +61,40 @@ describe("the report of a plan", () => {
       );
     expect(findings("version")).to.deep.equal([["changes-later", "recovery"]]);
     expect(findings("name")).to.deep.equal([]);
+  });
+
+  it("names each stack whose outputs have to be applied first as a value of its own", () => {
+    const changing = planOf({}, { output_changes: { version: { actions: ["update"] } } });
+    const read = ["version"];
+    const { findings } = reportOf(
+      [analyse("network", changing), analyse("server", changing), analyse("recovery", planOf({}))],
+      new Map([
+        [
+          "recovery",
+          new Map([
+            ["network", read],
+            ["server", read],
+          ]),
+        ],
+      ]),
+    );
+    expect(findings.map(({ text }) => plain(mapValues(text, code)))).to.deep.equal([
+      "This stack changes again once `network` and `server` are applied, because it reads what changes there. Only a plan made after that shows it.",
+    ]);
+  });
+
+  it("names the outputs that change, where nothing else does too", async () => {
+    const report = reportOf([
+      analyse(
+        "prod-tokyo-server",
+        planOf({}, { output_changes: { "b\n\u202e```": { actions: ["create"] }, a: { actions: ["update"] } } }),
+      ),
+    ]);
+    const line = "Outputs that change: a, b\\n\\u{202e}```";
+    expect(await text(report)).to.include(`\nprod-tokyo-server (Terraform 1.11.4)\n  ${line}`);
+    expect(markdown(report).split("\n")).to.include.members(["````diff", line]);
+    expect(await text(reportOf([UNCHANGED]))).not.to.include("Outputs");
+    expect(markdown(reportOf([UNCHANGED]))).not.to.include("Outputs");
   });
 
   it("says what a month costs before and after", () => {
@@ -127,8 +161,22 @@ describe("the report of a plan", () => {
       expect(matches(report, failOn("destroy,replace,exposure"))).to.deep.equal([
         "--fail-on destroy: prod-tokyo-server: aws_eip.a; prod-tokyo-monitoring: its run destroys or replaces 3",
         "--fail-on replace: prod-tokyo-server: aws_vpc.v; prod-tokyo-monitoring: its run destroys or replaces 3",
-        "--fail-on exposure: prod-tokyo-server: f can be called by *.",
+        "--fail-on exposure: prod-tokyo-server: f can be called by *.; prod-tokyo-monitoring's plan is kept by HCP Terraform and cannot be looked at",
       ]);
+    });
+
+    it("finds in a run of HCP Terraform all that its counts leave open", () => {
+      const found = (counts: RemoteStack["counts"]) =>
+        matches(reportOf([{ ...REMOTE, counts }]), failOn("destroy,replace,exposure"));
+      const exposure =
+        "--fail-on exposure: prod-tokyo-monitoring's plan is kept by HCP Terraform and cannot be looked at";
+      expect(found(undefined)).to.deep.equal([
+        "--fail-on destroy: prod-tokyo-monitoring: its run does not say what it destroys or replaces",
+        "--fail-on replace: prod-tokyo-monitoring: its run does not say what it destroys or replaces",
+        exposure,
+      ]);
+      expect(found({ add: 0, change: 1, destroy: 0 })).to.deep.equal([exposure]);
+      expect(found({ add: 0, change: 0, destroy: 0 })).to.deep.equal([]);
     });
 
     it("finds nothing where there is nothing, or nothing is asked", () => {
@@ -147,7 +195,7 @@ describe("the report of a plan", () => {
     const hostile = (): Report => {
       const server = stack({
         [`aws_eip.${HOSTILE}`]: { before: { public_ip: HOSTILE } },
-        "aws_launch_template.t": {
+        [`aws_launch_template.${HOSTILE}`]: {
           before: { user_data: Buffer.from("a\n").toString("base64"), [HOSTILE]: "x" },
           after: {
             user_data: Buffer.from(`${HOSTILE.replaceAll("\u001b", "")}\n\`\`\`\n</details>\n`).toString("base64"),

@@ -43,6 +43,34 @@ const rolePolicy = (before: string, after: string): GivenResource => ({
   before: { role: "server", policy: before },
   after: { role: "server", policy: after },
 });
+/** A policy whose text is only known after the apply, and the data source that it will be the text of. */
+const readLater = (address: string, attribute: string, source: object, unknown: object = {}) => ({
+  resources: {
+    [address]: { after: {}, unknown: { [attribute]: true } },
+    "data.aws_iam_policy_document.d": {
+      mode: "data",
+      actions: ["read"],
+      after: source,
+      unknown: { json: true, ...unknown },
+    },
+  } satisfies Resources,
+  more: {
+    configuration: {
+      root_module: {
+        resources: [{ address, expressions: { [attribute]: { references: ["data.aws_iam_policy_document.d"] } } }],
+      },
+    },
+  },
+});
+const queueOf = (statement: object, source: object = {}, unknown: object = {}) =>
+  readLater(
+    "aws_sqs_queue_policy.q",
+    "policy",
+    { statement: [{ effect: "Allow", actions: ["sqs:SendMessage"], resources: ["arn:q"], ...statement }], ...source },
+    unknown,
+  );
+const EVENTS = { type: "Service", identifiers: ["events.amazonaws.com"] };
+const OTHER_ACCOUNT = "arn:aws:iam::999999999999:root";
 const INGRESS = "aws_vpc_security_group_ingress_rule";
 const PARAMETER = { name: "/stingy-vpn/prod/instance-id", type: "String", value: "initial" };
 
@@ -374,6 +402,24 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
       resources: { [`${INGRESS}.firewall_wireguard-ipv4`]: replaced(WIREGUARD, { security_group_id: "sg-2" }) },
       says: [],
     },
+    {
+      when: "Terraform lets go of WireGuard's rule, which stays",
+      resources: { [`${INGRESS}.firewall_wireguard-ipv4`]: { before: WIREGUARD, actions: ["forget"] } },
+      says: [],
+    },
+    {
+      when: "Terraform lets go of the group, in which AWS had repeated the rule that is destroyed",
+      resources: {
+        "aws_security_group.g": {
+          before: { ingress: [{ protocol: "udp", from_port: 51820, to_port: 51820, cidr_blocks: ["0.0.0.0/0"] }] },
+          actions: ["forget"],
+        },
+        [`${INGRESS}.firewall_wireguard-ipv4`]: { before: WIREGUARD },
+      },
+      says: [
+        "danger wireguard-closed: WireGuard's port 51820/udp is closed for 0.0.0.0/0: no device can connect from there any more.",
+      ],
+    },
   ],
   "port-opened-to-world": [
     {
@@ -443,6 +489,18 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
       says: ["info port-closed: Port closed: 22/tcp from 203.0.113.0/24."],
     },
     { when: "nothing is closed", resources: { [`${INGRESS}.a`]: same(SSH) }, says: [] },
+    {
+      when: "Terraform lets go of SSH's rule, which stays",
+      resources: { [`${INGRESS}.a`]: { before: SSH, actions: ["forget"] } },
+      says: [],
+    },
+    {
+      when: "Terraform makes a narrower rule and lets go of the old one, which stays",
+      resources: {
+        [`${INGRESS}.a`]: { ...update(SSH, { cidr_ipv4: "203.0.113.7/32" }), actions: ["create", "forget"] },
+      },
+      says: [],
+    },
   ],
   "name-changed": [
     {
@@ -504,6 +562,22 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
       says: ["attention role-new: New: role server may s3:*."],
     },
     {
+      when: "a role may everything of a service with a hyphen in its name",
+      resources: {
+        "aws_iam_role_policy.p": { after: { role: "server", policy: policy(allow("execute-api:*", "arn:a")) } },
+      },
+      says: ["attention role-new: New: role server may execute-api:*."],
+    },
+    {
+      when: "a role may everything but something",
+      resources: {
+        "aws_iam_role_policy.p": {
+          after: { role: "server", policy: policy({ Effect: "Allow", NotAction: "iam:*", Resource: "arn:a" }) },
+        },
+      },
+      says: ["attention role-new: New: role server may everything but iam:*."],
+    },
+    {
       when: "a role's policy stays",
       resources: { "aws_iam_role_policy.p": same({ role: "server", policy: policy(allow("a:B", "c")) }) },
       says: [],
@@ -526,6 +600,16 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
         "aws_iam_role_policy.p": rolePolicy(policy(allow("ec2:A", "arn:a")), policy(allow("ec2:A", ["arn:a", "*"]))),
       },
       says: ["danger role-gains: Role server gains ec2:A on * (every resource)."],
+    },
+    {
+      when: "a role gets everything but something",
+      resources: {
+        "aws_iam_role_policy.p": rolePolicy(
+          policy(),
+          policy({ Effect: "Allow", NotAction: "iam:*", Resource: "arn:a" }),
+        ),
+      },
+      says: ["danger role-gains: Role server gains everything but iam:* on arn:a."],
     },
     {
       when: "a denial goes",
@@ -685,8 +769,38 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
         },
       },
       says: [
-        "attention trust-changed: Who may take on role server changes; to what is hidden or only known after the apply.",
+        "attention! trust-changed: Who may take on role server changes; to what is hidden or only known after the apply.",
       ],
+    },
+    {
+      when: "a new role's trust is only known after the apply",
+      resources: { "aws_iam_role.r": { after: { name: "new" }, unknown: { assume_role_policy: true } } },
+      says: ["attention! trust-changed: Who may take on the new role new is hidden or only known after the apply."],
+    },
+    {
+      when: "a new role's trust will be in a data source that lets others than AWS's services in",
+      ...readLater("aws_iam_role.r", "assume_role_policy", {
+        statement: [{ actions: ["sts:AssumeRole"], principals: [{ type: "AWS", identifiers: [OTHER_ACCOUNT] }] }],
+      }),
+      says: [`danger! trust-changed: New role r may be taken on by ${OTHER_ACCOUNT}.`],
+    },
+    {
+      when: "a new role's trust will be in a data source that lets a service of AWS in",
+      ...readLater("aws_iam_role.r", "assume_role_policy", {
+        statement: [{ actions: ["sts:AssumeRole"], principals: [EVENTS] }],
+      }),
+      says: [],
+    },
+    {
+      when: "a role with a hidden trust gets another description",
+      resources: {
+        "aws_iam_role.r": {
+          ...update({ name: "server", assume_role_policy: trusted({ Service: "a" }) }, { description: "x" }),
+          beforeSensitive: { assume_role_policy: true },
+          afterSensitive: { assume_role_policy: true },
+        },
+      },
+      says: [],
     },
     {
       when: "a new role may be taken on by others than AWS's services",
@@ -743,7 +857,140 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
           after: { policy: policy(allow("sns:Publish", "arn:t", { Principal: { AWS: "*" } })) },
         },
       },
-      says: ["danger! resource-policy: aws_sns_topic_policy.t allows everybody sns:Publish on arn:t for *."],
+      says: ["danger! resource-policy: New: aws_sns_topic_policy.t allows sns:Publish on arn:t for *."],
+    },
+    {
+      when: "a topic's policy is only known after the apply",
+      resources: {
+        "aws_sns_topic_policy.t": { before: { policy: policy() }, after: {}, unknown: { policy: true } },
+      },
+      says: [
+        "attention! resource-policy: Who may use aws_sns_topic_policy.t changes; from or to what is hidden or only known after the apply.",
+      ],
+    },
+    {
+      when: "a topic becomes everybody's in a policy that is hidden",
+      resources: {
+        "aws_sns_topic_policy.t": {
+          ...update(
+            { policy: policy() },
+            { policy: policy(allow("sns:Publish", "arn:t", { Principal: { AWS: "*" } })) },
+          ),
+          afterSensitive: { policy: true },
+        },
+      },
+      says: [
+        "attention! resource-policy: Who may use aws_sns_topic_policy.t changes; from or to what is hidden or only known after the apply.",
+      ],
+    },
+    {
+      when: "a new queue's policy is only known after the apply, and no data source tells",
+      resources: { "aws_sqs_queue_policy.q": { after: {}, unknown: { policy: true } } },
+      says: [
+        "attention! resource-policy: Who may use the new aws_sqs_queue_policy.q is hidden or only known after the apply.",
+      ],
+    },
+    ...(["aws_s3_bucket_policy.p", "aws_sns_topic_policy.p"] as const).map((address) => ({
+      when: `a new ${address} lets another account in`,
+      resources: {
+        [address]: { after: { policy: policy(allow("x:Y", "arn:x", { Principal: { AWS: OTHER_ACCOUNT } })) } },
+      },
+      says: [`attention! resource-policy: New: ${address} allows x:Y on arn:x for ${OTHER_ACCOUNT}.`],
+    })),
+    {
+      when: "a new queue is for everybody but one",
+      resources: {
+        "aws_sqs_queue_policy.q": {
+          after: { policy: policy(allow("sqs:SendMessage", "arn:q", { NotPrincipal: { AWS: OTHER_ACCOUNT } })) },
+        },
+      },
+      says: [
+        `danger! resource-policy: New: aws_sqs_queue_policy.q allows sqs:SendMessage on arn:q for everybody but {"AWS":"${OTHER_ACCOUNT}"}.`,
+      ],
+    },
+    {
+      when: "a new queue is everybody's who comes over TLS",
+      resources: {
+        "aws_sqs_queue_policy.q": {
+          after: {
+            policy: policy(
+              allow("sqs:SendMessage", "arn:q", {
+                Principal: "*",
+                Condition: { Bool: { "aws:SecureTransport": "true" } },
+              }),
+            ),
+          },
+        },
+      },
+      says: [
+        "attention! resource-policy: New: aws_sqs_queue_policy.q allows sqs:SendMessage on arn:q for * where aws:SecureTransport Bool true.",
+      ],
+    },
+    {
+      when: "a data source has two blocks of principals of one type, and the first lets everybody in",
+      ...queueOf({
+        principals: [
+          { type: "AWS", identifiers: ["*"] },
+          { type: "AWS", identifiers: [OTHER_ACCOUNT] },
+        ],
+      }),
+      says: [
+        `danger! resource-policy: New: aws_sqs_queue_policy.q allows sqs:SendMessage on arn:q for *; sqs:SendMessage on arn:q for ${OTHER_ACCOUNT}.`,
+      ],
+    },
+    {
+      when: "a data source lets everybody in but one",
+      ...queueOf({ not_principals: [{ type: "AWS", identifiers: [OTHER_ACCOUNT] }] }),
+      says: [
+        `danger! resource-policy: New: aws_sqs_queue_policy.q allows sqs:SendMessage on arn:q for everybody but {"AWS":["${OTHER_ACCOUNT}"]}.`,
+      ],
+    },
+    {
+      when: "a data source's principals are only known after the apply",
+      ...queueOf({}, {}, { statement: [{ principals: true }] }),
+      says: [
+        "attention! resource-policy: Who may use the new aws_sqs_queue_policy.q is hidden or only known after the apply.",
+      ],
+    },
+    {
+      when: "a data source puts another policy among its own statements",
+      ...queueOf({ principals: [EVENTS] }, { source_policy_documents: [policy()] }),
+      says: [
+        "attention! resource-policy: Who may use the new aws_sqs_queue_policy.q is hidden or only known after the apply.",
+      ],
+    },
+    {
+      when: "a data source lets a service of AWS in",
+      ...queueOf({ principals: [EVENTS], not_principals: [] }, { source_policy_documents: null, source_json: null }),
+      says: [],
+    },
+    {
+      when: "a hidden policy stays",
+      resources: {
+        "aws_sqs_queue_policy.q": {
+          ...update({ policy: policy() }, { queue_url: "x" }),
+          beforeSensitive: { policy: true },
+          afterSensitive: { policy: true },
+        },
+      },
+      says: [],
+    },
+    {
+      when: "a new bucket denies everybody what is not encrypted",
+      resources: {
+        "aws_s3_bucket_policy.p": {
+          after: {
+            policy: policy({
+              Effect: "Deny",
+              Principal: "*",
+              Action: "s3:*",
+              Resource: "*",
+              Condition: { Bool: { "aws:SecureTransport": "false" } },
+            }),
+          },
+        },
+      },
+      says: [],
     },
     {
       when: "a new topic is for a service",
@@ -769,6 +1016,26 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
         "aws_lambda_function_url.u": { after: { function_name: "controller", authorization_type: "NONE" } },
       },
       says: ["danger! function-callable: controller can be called over the internet (NONE)."],
+    },
+    {
+      when: "everybody may call what only a service could",
+      resources: {
+        "aws_lambda_permission.p": update(
+          { function_name: "controller", principal: "events.amazonaws.com", source_arn: "arn:rule" },
+          { principal: "*" },
+        ),
+      },
+      says: ["danger! function-callable: controller can be called by *."],
+    },
+    {
+      when: "every rule of a service may call what only one could",
+      resources: {
+        "aws_lambda_permission.p": replaced(
+          { function_name: "controller", principal: "events.amazonaws.com", source_arn: "arn:rule" },
+          { source_arn: null },
+        ),
+      },
+      says: ["danger! function-callable: controller can be called by events.amazonaws.com."],
     },
     {
       when: "a rule of the site may call a function",

@@ -27,8 +27,13 @@ const SECRETS: Readonly<Record<string, string>> = {
   "a Cloudflare token": CLOUDFLARE_TOKEN,
   "an AWS secret": AWS_SECRET,
   "an AWS access key": "AKIAIOSFODNN7EXAMPLE",
+  "an AWS session's access key": `ASIA${"X1Y2".repeat(4)}`,
   "a private key's PEM": PEM,
-  "a GitHub token": "ghp_0123456789abcdefghijABCDEFGHIJ012345",
+  "a Cloudflare token of the newer form": `cfut_${"x1Y".repeat(10)}`,
+  "a Cloudflare global key": `${"0a1b2c".repeat(6)}d`,
+  "a Cloudflare origin key": `v1.0-${"0a1b2c".repeat(4)}-${"0a1b2c".repeat(20)}`,
+  "a GitHub token": `ghp_${"x1Y".repeat(10)}`,
+  "a GitHub token of the newer form": `github_pat_${"x1Y".repeat(10)}`,
   "an HCP Terraform token": `abcdefghijklmn.atlasv1.${"x1Y".repeat(20)}`,
   "a JSON web token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.abc",
 };
@@ -240,6 +245,30 @@ describe("secrets in a plan", () => {
       );
       expect(shown).to.include("aws_vpc.v").and.not.to.include(MARKED);
     });
+
+    it("never shows what only another hand's change marks, there or elsewhere", async () => {
+      const address = `aws_eip.a["${MARKED}"]`;
+      const drift = planOf({
+        "aws_ssm_parameter.secret": {
+          before: { value: "x" },
+          after: { value: MARKED },
+          afterSensitive: { value: true },
+        },
+        [address]: { before: { a: "x" }, after: { a: "y" } },
+      });
+      const shown = await printed(
+        { [address]: { before: { a: "y" }, after: { a: `it is ${MARKED}` } } },
+        { resource_drift: drift.resource_changes },
+      );
+      expect(shown).to.include("changed by another hand").and.include("it is (sensitive)").and.not.include(MARKED);
+    });
+  });
+
+  it("hides in a text the credentials of an address", () => {
+    const credentials = `me:${MARKED}`;
+    expect(maskText(`git clone https://${credentials}@example.com/x`)).to.equal(
+      `git clone https://${MASKED}@example.com/x`,
+    );
   });
 
   it("never shows a value by the name of its attribute", async () => {

@@ -1,9 +1,8 @@
 import { isInstanceId } from "../../../assets/lambda/shared/instance-id";
 import { STORE } from "../../../modules/store/names";
-import { checkPeerAddresses, clientKeys, hostText } from "../../../modules/wireguard/addresses";
 import { ConfigTextError, parseConfig } from "../../../modules/wireguard/config-text";
 import { isKey } from "../../../modules/wireguard/keys";
-import { parsePeer } from "../../../modules/wireguard/peer";
+import { knownPeers } from "../../peer/known";
 import type { StoredParameter } from "../../store";
 import { attention, broken, type Check, ok, seen, skipped } from "../check";
 import { aws, deploy, stingy } from "../commands";
@@ -154,9 +153,9 @@ export const peers: Check = {
   needs: ["deployed"],
   run: (facts) => {
     const stored = seen(facts.peers).filter((peer) => !isProbePeer(peer));
-    const keys = clientKeys(parameter(facts, STORE.clientPublicKeys) ?? "", facts.site.tunnel);
-    const bad = problemsOf(stored, keys, facts.site.tunnel);
-    const count = stored.length + keys.length;
+    const known = knownPeers(stored, parameter(facts, STORE.clientPublicKeys) ?? "", facts.site);
+    const bad = known.filter(({ reason }) => reason !== undefined);
+    const count = known.length;
     if (bad.length > 0) {
       const [first] = bad;
       return attention(
@@ -170,49 +169,6 @@ export const peers: Check = {
     return ok(count === 1 ? "1 device" : `${count} devices`);
   },
 };
-
-interface BadPeer {
-  readonly name: string;
-  readonly reason: string;
-  /** It has a parameter of its own. */
-  readonly parameter: boolean;
-}
-
-/** As store.jq judges: of two with one key or address, the later by name is left out. */
-function problemsOf(
-  stored: readonly StoredParameter[],
-  keys: ReturnType<typeof clientKeys>,
-  tunnel: Facts["site"]["tunnel"],
-): BadPeer[] {
-  const owners = new Map<string, string>();
-  const clash = (name: string, things: readonly string[]): string | undefined => {
-    const owner = things.map((thing) => owners.get(thing)).find((found) => found !== undefined);
-    if (owner !== undefined) return `its key or address is that of ${owner}`;
-    for (const thing of things) owners.set(thing, name);
-    return undefined;
-  };
-  const ofParameters = stored.map((parameter) => {
-    const name = nameOf(parameter);
-    const { peer, reason } = parsePeer(parameter.value);
-    if (!peer) return { name, reason, parameter: true };
-    const problem =
-      checkPeerAddresses(peer.addresses, tunnel) ??
-      clash(name, [peer.publicKey, ...peer.addresses.flatMap((address) => hostText(address) ?? [])]);
-    return { name, reason: problem, parameter: true };
-  });
-  const ofKeys = keys.map(({ publicKey, addresses }, at) => {
-    const name = `client-public-keys, key ${at + 1}`;
-    const problem = isKey(publicKey)
-      ? addresses.length === 0
-        ? "the tunnel has no address left for it"
-        : clash(name, [publicKey, ...addresses])
-      : "it is no WireGuard key";
-    return { name, reason: problem, parameter: false };
-  });
-  return [...ofParameters, ...ofKeys].flatMap((found) =>
-    found.reason === undefined ? [] : [{ ...found, reason: found.reason }],
-  );
-}
 
 function nameOf({ name }: StoredParameter): string {
   return name.slice(STORE.peers.length + 1);

@@ -10,7 +10,6 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const RUNS_OF_MS = 30 * MINUTE_MS;
 const REPORT_WITHIN_MS = 15_000;
-/** The same as of assets/lambda/shared/metrics.ts and of the server's. */
 
 function named<T>(...names: string[]) {
   return (error: unknown): T | undefined => {
@@ -142,10 +141,6 @@ export async function peerReport(aws: Aws, names: SiteNames, instanceId: string)
     document: names.peersDocument,
     instanceId,
     waitMs: REPORT_WITHIN_MS,
-  }).catch((error) => {
-    // So AWS calls a server that has never announced itself, or not for long.
-    if (error instanceof Error && error.name === "InvalidInstanceId") return { status: "Unregistered", output: "" };
-    throw error;
   });
   return { status, ...readReport(output, Date.now()) };
 }

@@ -21,6 +21,9 @@ const RESOURCE_POLICIES: Readonly<Record<string, string>> = {
   aws_cloudwatch_event_bus_policy: "policy",
 };
 
+/** What puts other policies among a data source's own statements. */
+const MERGED = ["source_policy_documents", "override_policy_documents", "source_json", "override_json"];
+
 /** A policy's two sides; undefined where one of them cannot be seen. */
 function policies(plan: PlanView, resource: Resource, attribute: string): { before: Json; after: Json } | undefined {
   const { before, after } = resource;
@@ -35,8 +38,9 @@ function policies(plan: PlanView, resource: Resource, attribute: string): { befo
 }
 
 function statementsOf(plan: PlanView, resource: Resource, attribute: string): Json | undefined {
-  const statements = plan.source(resource, attribute)?.statement;
-  return Array.isArray(statements) ? policyOfStatements(statements) : undefined;
+  const source = plan.source(resource, attribute);
+  const merges = MERGED.some((name) => (source?.[name] ?? []).length > 0);
+  return Array.isArray(source?.statement) && !merges ? policyOfStatements(source.statement) : undefined;
 }
 
 function roleName({ before, after, name }: Resource): string {
@@ -65,7 +69,7 @@ function rolePolicies(plan: PlanView): RolePolicy[] {
 }
 
 const everything = (grants: readonly Grants[]) =>
-  grants.some(({ actions }) => actions.some((action) => /^(\*|\w+:\*)$/.test(action)));
+  grants.some(({ actions }) => actions.some((action) => /^(\*|[\w-]+:\*|everything but .*)$/.test(action)));
 const everywhere = (grants: readonly Grants[]) => grants.some(({ resources }) => resources.includes("*"));
 
 /** The actions alone, and which of them on every resource. */
@@ -161,14 +165,14 @@ export const ACCESS_RULES: readonly Rule[] = [
       plan.of("aws_iam_role").flatMap((resource): Meaning[] => {
         const { action, changed, address } = resource;
         if (action === "add") return newTrust(plan, resource);
-        const touched = action === "replace" || (action === "change" && changed("assume_role_policy"));
-        if (!touched) return [];
+        if ((action !== "change" && action !== "replace") || !changed("assume_role_policy")) return [];
         const both = policies(plan, resource, "assume_role_policy");
         const name = resource.after?.name ?? resource.before?.name ?? resource.name;
         if (!both) {
           return [
             {
               severity: "attention",
+              exposure: true,
               about: [address],
               text: say`Who may take on role ${name} changes; to what is hidden or only known after the apply.`,
             },
@@ -182,10 +186,21 @@ export const ACCESS_RULES: readonly Rule[] = [
     finds: "who may use a queue, a topic or another resource changes",
     look: (plan) =>
       plan.of(...Object.keys(RESOURCE_POLICIES)).flatMap((resource): Meaning[] => {
-        const { action, address, type } = resource;
-        if (action === undefined || action === "add" || action === "forget") return newToWorld(plan, resource);
-        const both = policies(plan, resource, RESOURCE_POLICIES[type] ?? "policy");
-        if (!both) return [];
+        const { action, changed, address, type } = resource;
+        const attribute = RESOURCE_POLICIES[type] ?? "policy";
+        if (action === "add") return newToOthers(plan, resource, attribute);
+        if (action === undefined || action === "forget" || !changed(attribute)) return [];
+        const both = policies(plan, resource, attribute);
+        if (!both) {
+          return [
+            {
+              severity: "attention",
+              exposure: true,
+              about: [address],
+              text: say`Who may use ${address} changes; from or to what is hidden or only known after the apply.`,
+            },
+          ];
+        }
         const { gained, lost } = policyDifference(both.before, both.after);
         return [
           ...(gained.length > 0
@@ -235,22 +250,33 @@ export const ACCESS_RULES: readonly Rule[] = [
 
 /** A principal that anybody can be, with no condition that would say who. */
 const open = (grants: readonly Grants[]) =>
-  grants.some(({ principal, condition }) => principal === "*" && condition === "");
+  grants.some(({ principal, condition }) => /^(\*$|everybody but )/.test(principal) && condition === "");
 
-function newToWorld(plan: PlanView, resource: Resource): Meaning[] {
-  if (resource.action !== "add") return [];
-  const both = policies(plan, resource, RESOURCE_POLICIES[resource.type] ?? "policy");
-  const gained = both ? policyDifference(both.before, both.after).gained : [];
-  return open(gained)
-    ? [
-        {
-          severity: "danger",
-          exposure: true,
-          about: [resource.address],
-          text: say`${resource.address} allows everybody ${grantsList(gained)}.`,
-        },
-      ]
-    : [];
+/** To let a service of AWS in is what a new queue and topic are for. */
+function newToOthers(plan: PlanView, resource: Resource, attribute: string): Meaning[] {
+  const { address } = resource;
+  const about = [address];
+  const both = policies(plan, resource, attribute);
+  if (!both) {
+    return [
+      {
+        severity: "attention",
+        exposure: true,
+        about,
+        text: say`Who may use the new ${address} is hidden or only known after the apply.`,
+      },
+    ];
+  }
+  const others = byOthers(policyDifference(both.before, both.after).gained);
+  if (others.length === 0) return [];
+  return [
+    {
+      severity: open(others) ? "danger" : "attention",
+      exposure: true,
+      about,
+      text: say`New: ${address} allows ${grantsList(others)}.`,
+    },
+  ];
 }
 
 const whom = (grants: readonly Grants[]): Sentence =>
@@ -261,20 +287,27 @@ const whom = (grants: readonly Grants[]): Sentence =>
 
 const SERVICE = /^[\w.-]+\.amazonaws\.com(\.cn)?$/;
 
+const byOthers = (grants: readonly Grants[]) => grants.filter(({ principal }) => !SERVICE.test(principal));
+
 /** A role for a service of AWS is what every new function and server has. */
 function newTrust(plan: PlanView, resource: Resource): Meaning[] {
-  const both = policies(plan, resource, "assume_role_policy");
-  const gained = both ? policyDifference(both.before, both.after).gained : [];
-  const others = gained.filter(({ principal }) => !SERVICE.test(principal));
-  if (others.length === 0) return [];
+  const about = [resource.address];
   const name = resource.after?.name ?? resource.name;
+  const both = policies(plan, resource, "assume_role_policy");
+  if (!both) {
+    return [
+      {
+        severity: "attention",
+        exposure: true,
+        about,
+        text: say`Who may take on the new role ${name} is hidden or only known after the apply.`,
+      },
+    ];
+  }
+  const others = byOthers(policyDifference(both.before, both.after).gained);
+  if (others.length === 0) return [];
   return [
-    {
-      severity: "danger",
-      exposure: true,
-      about: [resource.address],
-      text: say`New role ${name} may be taken on by ${whom(others)}.`,
-    },
+    { severity: "danger", exposure: true, about, text: say`New role ${name} may be taken on by ${whom(others)}.` },
   ];
 }
 

@@ -50,7 +50,8 @@ function openings(resource: Resource, side: Json | undefined): Opening[] {
     case "aws_security_group":
     case "aws_default_security_group":
       // Where rules are resources of their own, the group repeats them here as AWS last told them.
-      if (!resource.changed("ingress") || resource.after?.ingress === UNKNOWN) return [];
+      if (resource.action === "forget" || !resource.changed("ingress") || resource.after?.ingress === UNKNOWN)
+        return [];
       return list(side.ingress).flatMap(inline);
     case "aws_security_group_rule":
       return side.type === "ingress" ? inline(side) : [];
@@ -85,9 +86,15 @@ function ports({ protocol, from, to }: Opening): Sentence {
   return say`${from === to ? `${from}/${protocol}` : `${from}-${to}/${protocol}`}`;
 }
 
+const letsGo = ({ change }: Resource) => change.change.actions.includes("forget");
+
 function allOpenings(plan: PlanView, side: "before" | "after"): Opening[] {
   const types = [INGRESS, "aws_security_group", "aws_default_security_group", "aws_security_group_rule"];
-  return plan.of(...types).flatMap((resource) => openings(resource, resource[side]));
+  return plan.of(...types).flatMap((resource) => {
+    // What Terraform lets go of stays as it was.
+    const stays = side === "after" && letsGo(resource) ? openings(resource, resource.before) : [];
+    return [...stays, ...openings(resource, resource[side])];
+  });
 }
 
 function opened(plan: PlanView): Opening[] {

@@ -1,35 +1,12 @@
-import { differences } from "../difference";
-import { Mask } from "../hidden";
 import { listed, say } from "../sentence";
-import type { ResourceChange, TerraformPlan } from "../terraform-plan";
 import type { Rule } from "./rule";
-
-/**
- * What was changed by another hand and is put back by the plan. AWS fills in much that nobody has written, which
- * Terraform counts as drift and then takes as it is.
- */
-export function drifted({ resource_drift = [], ...plan }: TerraformPlan): ResourceChange[] {
-  const mask = new Mask(plan);
-  const touched = (change: ResourceChange) => {
-    const { values, texts } = differences(change, mask);
-    return [...values.map(({ path }) => path), ...texts.map(({ name }) => name)];
-  };
-  return resource_drift.filter((drift) => {
-    if (drift.mode !== "managed") return false;
-    const planned = (plan.resource_changes ?? []).find(({ address }) => address === drift.address);
-    if (planned === undefined || planned.change.actions.includes("no-op")) return false;
-    if (drift.change.actions.includes("delete")) return true;
-    const back = touched(planned);
-    return touched(drift).some((path) => back.includes(path));
-  });
-}
 
 export const OTHER_RULES: readonly Rule[] = [
   {
     id: "drift",
     finds: "something was changed by another hand than Terraform's",
-    look: ({ plan }) => {
-      const found = drifted(plan).map(({ address }) => address);
+    look: ({ drifted }) => {
+      const found = drifted.map(({ address }) => address);
       return found.length === 0
         ? []
         : [

@@ -219,7 +219,7 @@ export const WATCH_RULES: readonly Rule[] = [
   },
   {
     id: "encryption-off",
-    finds: "something is no longer encrypted, or with another key",
+    finds: "something is no longer encrypted",
     look: (plan) => ENCRYPTED.flatMap((rule) => unencrypted(plan, rule)),
   },
 ];

@@ -90,6 +90,14 @@ export class Emulator {
     );
   }
 
+  /** Nothing but the default site, with this key of its server in the store. */
+  async freshSite(serverKey?: string): Promise<DeployedSite> {
+    await this.reset();
+    const site = await this.deploySite();
+    if (serverKey !== undefined) await this.put("wireguard-private-key", serverKey, "SecureString");
+    return site;
+  }
+
   /** What `cdktf deploy` and a first launch leave behind for the default site, a serving server among it. */
   async deploySite(): Promise<DeployedSite> {
     const site = { environment: "prod", name: "tokyo" };

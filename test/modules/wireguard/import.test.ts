@@ -43,8 +43,16 @@ describe("importing a server's wg0.conf", () => {
       ],
       serverPrivateKey: serverKey,
       tunnelIpv4: "10.8.0.0/24",
+      listenPort: 51820,
       notes: [],
     });
+  });
+
+  it("takes the port of the file that says it, and none without the server's key", () => {
+    const text = (settings: string) => `[Interface]\nAddress = 10.8.0.1/24\n${settings}\n`;
+    const key = { name: "a.conf", text: text(`PrivateKey = ${serverKey}`) };
+    const port = { name: "b.conf", text: text("ListenPort = 443") };
+    expect([importFiles([key, port]).listenPort, importFiles([port]).listenPort]).to.deep.equal([443, undefined]);
   });
 
   it("knows the names that wg-easy, wireguard-install, pivpn, Nyr's script, algo and people note", () => {
@@ -136,6 +144,7 @@ describe("importing a server's wg0.conf", () => {
       expect(one(`${own}${port}\n${section(0, "# a", endpoint)}\n`)).to.deep.equal({
         peers: [{ name: "a", publicKey: keys[0], addresses: ["10.8.0.2/32"] }],
         serverPrivateKey: serverKey,
+        ...(port ? { listenPort: 1 } : {}),
         notes: [],
       });
     }
@@ -287,12 +296,11 @@ describe("exporting a wg0.conf", () => {
       group: "full",
     } as const;
     expect(
-      serverConfigText([peer], { privateKey: serverKey, addresses: ["10.8.0.1/24"], listenPort: 51820, mtu: 1420 }),
+      serverConfigText([peer], { privateKey: serverKey, addresses: ["10.8.0.1/24"], listenPort: 51820 }),
     ).to.equal(`[Interface]
 PrivateKey = ${serverKey}
 ListenPort = 51820
 Address = 10.8.0.1/24
-MTU = 1420
 
 # Client: phone
 # Group: full
@@ -334,6 +342,7 @@ AllowedIPs = 10.8.0.2/32
           peers: given,
           serverPrivateKey: serverKey,
           tunnelIpv4: "10.8.0.0/24",
+          listenPort: 51820,
           notes: [],
         });
       }),
