@@ -61,10 +61,11 @@ export async function inTerminal(args: readonly string[], steps: readonly Step[]
   let step = 0;
   const ran = await run(
     "script",
-    ["-qfec", [process.execPath, PROGRAM, ...args].map(quoted).join(" "), "/dev/null"],
+    // A shell in between would die of Ctrl-C, and its exit code would be the one that is seen.
+    ["-qfec", `exec ${[process.execPath, PROGRAM, ...args].map(quoted).join(" ")}`, "/dev/null"],
     {
       ...options,
-      env: { TERM: "xterm-256color", ...options.env },
+      env: { TERM: "xterm-256color", SHELL: "/bin/sh", ...options.env },
       during: (child, said) => {
         const type = () => {
           const current = steps[step];
