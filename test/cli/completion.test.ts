@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect } from "chai";
+import { shellQuote } from "../../modules/bootstrap/shell";
 import { cleanEnvironment, folderWith, ROOT, stingy } from "./support/stingy";
 
 type Shell = "bash" | "zsh" | "fish";
@@ -12,7 +13,7 @@ const ASK: Readonly<Record<Shell, (words: readonly string[]) => string[]>> = {
     "--norc",
     "-c",
     `source "$SCRIPT"; source "$SCRIPT"
-     COMP_WORDS=(stingy ${words.map(quoted).join(" ")}); COMP_CWORD=${words.length}
+     COMP_WORDS=(stingy ${words.map(shellQuote).join(" ")}); COMP_CWORD=${words.length}
      __stingy_complete 2>"$ERRORS"; printf '%s\\n' "\${COMPREPLY[@]}"`,
   ],
   zsh: (words) => [
@@ -20,18 +21,14 @@ const ASK: Readonly<Record<Shell, (words: readonly string[]) => string[]>> = {
     "-c",
     `compdef() { :; }; _describe() { local -a all=("\${(@P)2}"); (( $#all )) && print -l -- \${all%%:*}; }; _arguments() { print FILES; }
      source "$SCRIPT"; source "$SCRIPT"
-     words=(stingy ${words.map(quoted).join(" ")}); CURRENT=${words.length + 1}; _stingy`,
+     words=(stingy ${words.map(shellQuote).join(" ")}); CURRENT=${words.length + 1}; _stingy`,
   ],
   fish: (words) => [
     "--no-config",
     "-c",
-    `source $SCRIPT; source $SCRIPT; complete -C ${quoted(["stingy", ...words].join(" "))} | string replace -r '\\t.*' ''`,
+    `source $SCRIPT; source $SCRIPT; complete -C ${shellQuote(["stingy", ...words].join(" "))} | string replace -r '\\t.*' ''`,
   ],
 };
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}
 
 describe("stingy completion", () => {
   let folder: string;

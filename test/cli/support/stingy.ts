@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
+import { shellQuote } from "../../../modules/bootstrap/shell";
 
 export const ROOT = path.resolve(__dirname, "../../..");
 const PROGRAM = path.join(ROOT, "cli/stingy.cjs");
@@ -62,7 +63,7 @@ export async function inTerminal(args: readonly string[], steps: readonly Step[]
   const ran = await run(
     "script",
     // A shell in between would die of Ctrl-C, and its exit code would be the one that is seen.
-    ["-qfec", `exec ${[process.execPath, PROGRAM, ...args].map(quoted).join(" ")}`, "/dev/null"],
+    ["-qfec", `exec ${[process.execPath, PROGRAM, ...args].map(shellQuote).join(" ")}`, "/dev/null"],
     {
       ...options,
       env: { TERM: "xterm-256color", SHELL: "/bin/sh", ...options.env },
@@ -112,10 +113,6 @@ async function run(program: string, args: readonly string[], options: RunOptions
     clearTimeout(timer);
     children.delete(child);
   }
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** A folder that is gone after the tests, with these files in it. */
