@@ -201,6 +201,8 @@ describe("a ping", () => {
           }
         },
       ),
+      // All zeros but for the sum, which is then written as 0xffff.
+      { examples: [[0, 0, 48, 0]] },
     );
   });
 

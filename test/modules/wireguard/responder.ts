@@ -137,8 +137,14 @@ export function echoReply(packet: Buffer | undefined, maxPacket: number): Buffer
   packet.copy(answer, start, start + bytes, start + 2 * bytes);
   packet.copy(answer, start + bytes, start, start + bytes);
   answer.writeUInt8(reply, icmp);
-  const sum = (~packet.readUInt16BE(icmp + 2) & 0xffff) + (~(request << 8) & 0xffff) + (reply << 8);
-  const folded = (sum & 0xffff) + (sum >>> 16);
-  answer.writeUInt16BE(~((folded & 0xffff) + (folded >>> 16)) & 0xffff, icmp + 2);
+  answer.writeUInt16BE(0, icmp + 2);
+  // ICMPv6's sum has the addresses, the length and the protocol in it.
+  let sum = wordsOf(answer.subarray(icmp, size)) + (six ? wordsOf(answer.subarray(8, icmp)) + size - icmp + 58 : 0);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  answer.writeUInt16BE(~sum & 0xffff, icmp + 2);
   return answer;
+}
+
+function wordsOf(bytes: Buffer): number {
+  return bytes.reduce((sum, byte, at) => sum + (at % 2 === 0 ? byte << 8 : byte), 0);
 }
