@@ -47,7 +47,7 @@ def checked($own; $free):
     elif $bad != [] or $allowed == [] then {$name, reason: "\($bad[0] // "nothing" | .[:50]) is no address for a peer in this tunnel"}
     elif ["full", "internet", "isolated"] | index([$in]) == null then {$name, reason: "group is none of full, internet, isolated"}
     elif $keepalive | type != "number" or . < 0 or . > 65535 or . != floor then {$name, reason: "keepalive is no number of seconds"}
-    # With its zeros: of a peer that is there, wg syncconf leaves what it is not told.
+    # With its zeros: of a peer that is there, wg leaves what it is not told.
     else {$name, publicKey: $value.publicKey, group: $in, $keepalive, $allowed,
       text: ("[Peer]\nPublicKey = \($value.publicKey)\nAllowedIPs = \([$allowed[] | cidr] | join(", "))\n"
         + ({PresharedKey: ($value.presharedKey // "" | select(. != "") // "A" * 43 + "="), Endpoint: ($value.endpoint // ""), PersistentKeepalive: $keepalive}

@@ -22,8 +22,8 @@ const sync = (server: Server, env: Readonly<Record<string, string>> = {}): Promi
 const logged = ({ log }: ScriptResult, event: string) =>
   log.filter((line) => line.event === event).map(({ fields }) => fields);
 
-async function inStep(server: Server): Promise<ScriptResult> {
-  const result = await sync(server);
+async function inStep(server: Server, env: Readonly<Record<string, string>> = {}): Promise<ScriptResult> {
+  const result = await sync(server, env);
   expect(result.code, result.stderr).to.equal(0);
   expect(logged(result, "in-step"), result.stderr).to.have.length(1);
   return result;
@@ -78,8 +78,8 @@ const stateOf = (server: Server): Promise<string> =>
   server.sh("wg showconf wg0 | sort; ip -o address show dev wg0; ip route; ip -6 route; nft -s list ruleset");
 
 /**
- * Puts something before each tool that the scripts call: it notes the call in /run/machine/calls, and kills the script, and all
- * that it has started, before the first call that $KILL_BEFORE describes.
+ * Puts something before each tool that the scripts call: it notes the call in /run/machine/calls, what wg0 is told in
+ * /run/machine/addconf, and kills the script, and all that it has started, before the first call that $KILL_BEFORE describes.
  */
 async function watchTools(server: Server): Promise<string> {
   const tools = "cat chronyc cmp curl date flock grep ip jq mkdir mktemp mv nft rm sed timeout touch tr wg";
@@ -92,6 +92,7 @@ async function watchTools(server: Server): Promise<string> {
       "printf '%s\\n' \"$call\" >>/run/machine/calls",
       // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's
       "[[ ! ${KILL_BEFORE-} || ! $call =~ $KILL_BEFORE ]] || kill -KILL 0",
+      ...(tool === "wg" ? ['[[ $1 != addconf ]] || cat "$3" >>/run/machine/addconf'] : []),
       `exec ${real} "$@"`,
     ];
     server.machine.write(`/run/machine/watched/${tool}`, `${lines.join("\n")}\n`, 0o755);
@@ -186,7 +187,10 @@ describe("stingy-sync", () => {
     it("asks twice and changes nothing when all is in step", async () => {
       const before = await stateOf(site.a);
       site.aws.calls.length = 0;
-      const again = await inStep(site.a);
+      const again = await inStep(site.a, { PATH: await watchTools(site.a) });
+      expect(site.a.file("/run/machine/calls"))
+        .to.include("wg show wg0 dump")
+        .and.not.match(/wg (set|addconf)/);
       expect(again.log.map(({ event }) => event)).to.deep.equal(["in-step"]);
       expect(logged(again, "in-step")[0]?.calls).to.equal("2");
       expect(site.aws.calls.map(({ action }) => action)).to.deep.equal(["GetParameters", "GetParametersByPath"]);
@@ -258,24 +262,33 @@ describe("stingy-sync", () => {
     let site: Site;
     let server: Server;
     let bert: Peer;
+    let watched: string;
     before(async () => {
       site = await startSite({ peers: ["anna"] });
       server = await started(site);
+      watched = await watchTools(server);
       await site.client("anna").up();
       await site.client("anna").reaches();
     });
     after(() => site.stop());
 
+    /** What wg0 has been told since it was last asked. */
+    const told = (): Promise<string> =>
+      server.sh("touch /run/machine/addconf; cat /run/machine/addconf; rm /run/machine/addconf");
+
     /** Does what changes the store, and syncs, while anna sends 200 packets a second. */
     async function underTraffic(change: () => Promise<unknown>): Promise<ScriptResult> {
       const before = await server.sh("wg show wg0 latest-handshakes");
+      const { publicKey } = site.client("anna").peer;
       const flood = site.client("anna").flood();
       await change();
-      const result = await inStep(server);
+      const result = await inStep(server, { PATH: watched });
       const { sent, lost } = await flood.stop();
       expect(sent).to.be.greaterThan(10);
       expect(lost, "packets of anna lost").to.equal(0);
-      const line = before.split("\n").find((text) => text.startsWith(site.client("anna").peer.publicKey));
+      // WireGuard would take her networks away for a moment, which no flood is sure to meet.
+      expect(await told(), "what wg0 is told").not.to.include(publicKey);
+      const line = before.split("\n").find((text) => text.startsWith(publicKey));
       expect(await server.sh("wg show wg0 latest-handshakes")).to.include(line);
       return result;
     }
@@ -302,6 +315,77 @@ describe("stingy-sync", () => {
         allowed: ["10.8.0.3/32", "fd53::3/128"],
         keepalive: "25",
       });
+    });
+
+    it("sees one thing of a peer that changes alone, whatever it is", async () => {
+      const own = { publicKey: bert.publicKey, addresses: ["10.8.0.3"] };
+      const [one, other] = [keyPair().privateKey, keyPair().privateKey];
+      const off = { presharedKey: "(none)", allowed: ["10.8.0.3/32"], keepalive: "off" };
+      const changes: readonly (readonly [stored: object, has: object])[] = [
+        [own, off],
+        [
+          { ...own, presharedKey: one },
+          { ...off, presharedKey: one },
+        ],
+        [
+          { ...own, presharedKey: other },
+          { ...off, presharedKey: other },
+        ],
+        [own, off],
+        [
+          { ...own, keepalive: 25 },
+          { ...off, keepalive: "25" },
+        ],
+        [
+          { ...own, keepalive: 15 },
+          { ...off, keepalive: "15" },
+        ],
+        [own, off],
+        [
+          { ...own, addresses: ["10.8.0.33"] },
+          { ...off, allowed: ["10.8.0.33/32"] },
+        ],
+        [
+          { ...own, addresses: ["10.8.0.33", "10.8.0.3"] },
+          { ...off, allowed: ["10.8.0.3/32", "10.8.0.33/32"] },
+        ],
+        [own, off],
+      ];
+      for (const [stored, has] of changes) {
+        await site.store.put("peers/bert", stored);
+        await inStep(server);
+        expect((await peersOf(server))[bert.publicKey]).to.deep.equal(has);
+        await inStep(server, { PATH: watched });
+        expect(await told(), "what wg0 is told again").to.equal("");
+      }
+    });
+
+    it("knows a peer's networks again in another order, and puts back a port that another hand has changed", async () => {
+      await site.store.put("peers/bert", storedPeer(bert));
+      await inStep(server);
+      const networks = await server.sh("wg show wg0 allowed-ips");
+      await server.sh(`wg set wg0 peer ${bert.publicKey} allowed-ips fd53::3/128,10.8.0.3/32`);
+      expect(await server.sh("wg show wg0 allowed-ips")).not.to.equal(networks);
+      await inStep(server, { PATH: watched });
+      expect(await told()).to.equal("");
+      await server.sh("wg set wg0 listen-port 51821");
+      await inStep(server, { PATH: watched });
+      expect(await server.sh("wg show wg0 listen-port")).to.equal("51820");
+      expect(await told())
+        .to.include("[Interface]")
+        .and.not.include("[Peer]");
+    });
+
+    it("gives two peers each other's addresses", async () => {
+      const carl = { ...site.newPeer("carl"), addresses: ["10.8.0.3"] };
+      await site.store.put("peers/bert", storedPeer({ ...bert, addresses: ["10.8.0.4"] }));
+      await site.store.put("peers/carl", storedPeer(carl));
+      await inStep(server);
+      await site.store.put("peers/bert", storedPeer({ ...bert, addresses: ["10.8.0.3"] }));
+      await underTraffic(() => site.store.put("peers/carl", storedPeer({ ...carl, addresses: ["10.8.0.4"] })));
+      const { [bert.publicKey]: berts, [carl.publicKey]: carls } = await peersOf(server);
+      expect([berts?.allowed, carls?.allowed]).to.deep.equal([["10.8.0.3/32"], ["10.8.0.4/32"]]);
+      await site.removePeer({ name: "carl" });
     });
 
     it("takes away what a peer no longer has", async () => {
@@ -1043,7 +1127,8 @@ describe("stingy-sync", () => {
       await anna.reaches();
       const points = [
         "^curl --config",
-        "^timeout 60 wg syncconf",
+        "^timeout 60 wg set",
+        "^timeout 60 wg addconf",
         "^timeout 60 nft",
         "^wg pubkey",
         "^mv -f /run/stingy/config.json.new",

@@ -109,7 +109,7 @@ export class Server {
     this.machine.write(bundle, this.machine.read(bundle) + this.aws.authority);
     this.machine.write("/etc/ssl/certs/test.pem", this.aws.authority);
     await this.sh("cd /etc/ssl/certs && ln -s test.pem $(openssl x509 -noout -hash -in test.pem).0");
-    for (const tool of ["ip", "systemctl", "wg"])
+    for (const tool of ["ip", "systemctl"])
       this.machine.write(`/usr/local/bin/${tool}`, readFileSync(path.join(__dirname, "machine", tool), "utf8"), 0o755);
     this.install(files);
     // A swap file would be this whole machine's.
