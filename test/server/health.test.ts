@@ -668,6 +668,20 @@ describe("stingy-health", () => {
       expect(announced()).to.deep.equal(["Server Ready"]);
     });
 
+    it("announces itself only when its tag says so, by which the controller goes", async () => {
+      await a.fillDisk();
+      await a.reboot();
+      await eventually("it has the address", () => a.marked("serving"));
+      await a.freeDisk();
+      await site.aws.fail({ kind: "denied", service: "ec2", action: "CreateTags", times: 1 });
+      const { code, log } = await health();
+      expect(code).to.equal(1);
+      expect(log.map(({ event }) => event)).to.include("state-not-tagged");
+      expect(announced()).to.deep.equal([]);
+      expect((await health()).code).to.equal(0);
+      expect(announced()).to.deep.equal(["Server Ready"]);
+    });
+
     it("announces nothing when it has stood down", async () => {
       await a.fillDisk();
       await a.reboot();
