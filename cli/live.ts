@@ -28,6 +28,8 @@ export interface LiveAddress {
   readonly instanceId: string | undefined;
   /** What it is on, also where that is no instance. */
   readonly networkInterfaceId?: string | undefined;
+  /** By this alone it is taken off. */
+  readonly associationId?: string | undefined;
 }
 
 /** The site's instances that have not ended. */
@@ -63,12 +65,13 @@ export async function siteAddress(aws: Aws, site: Site): Promise<LiveAddress | u
     });
   const [address] = Addresses;
   if (!address) return undefined;
-  const { AllocationId = "", PublicIp = "", InstanceId, NetworkInterfaceId } = address;
+  const { AllocationId = "", PublicIp = "", InstanceId, NetworkInterfaceId, AssociationId } = address;
   return {
     allocationId: AllocationId,
     publicIp: PublicIp,
     instanceId: InstanceId || undefined,
     networkInterfaceId: NetworkInterfaceId || undefined,
+    associationId: AssociationId || undefined,
   };
 }
 

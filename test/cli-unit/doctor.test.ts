@@ -165,7 +165,15 @@ const silent = (changes: object = {}): { probe: Facts["probe"] } => ({
 });
 
 const address = (changes: object = {}) => ({
-  address: { seen: { allocationId: "eipalloc-1", publicIp: ADDRESS, instanceId: SERVER, ...changes } },
+  address: {
+    seen: {
+      allocationId: "eipalloc-1",
+      associationId: "eipassoc-1",
+      publicIp: ADDRESS,
+      instanceId: SERVER,
+      ...changes,
+    },
+  },
 });
 
 /** A site at which all is well. */

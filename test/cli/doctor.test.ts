@@ -13,7 +13,7 @@ import {
 import { DisableRuleCommand, PutTargetsCommand } from "@aws-sdk/client-eventbridge";
 import { AddPermissionCommand, GetFunctionCommand } from "@aws-sdk/client-lambda";
 import { GetQueueUrlCommand, SendMessageCommand } from "@aws-sdk/client-sqs";
-import { DeleteParameterCommand, GetParametersByPathCommand, PutParameterCommand } from "@aws-sdk/client-ssm";
+import { GetParametersByPathCommand } from "@aws-sdk/client-ssm";
 import { expect } from "chai";
 import { siteNames } from "../../modules/names";
 import { generatePrivateKey, parsePeer, publicKeyOf } from "../../modules/wireguard";
@@ -377,6 +377,7 @@ describe("stingy doctor", () => {
     expect(saw(result, "address-elsewhere")).to.match(
       /^127\.\S+ is on i-\S+, and the store names i-\S+ That instance is not/,
     );
+    expect(result.json.findings[0]?.fix).to.contain("`aws ec2 disassociate-address --association-id eipassoc-");
     expect(saw(result, "tunnel-handshake")).to.equal("not looked at: address-elsewhere comes first");
   });
 
@@ -451,11 +452,10 @@ describe("stingy doctor", () => {
   it("removes what a doctor who was killed has left, and nothing of anybody else's", async () => {
     const left = (madeBy: string, address: string) =>
       JSON.stringify({ publicKey: publicKeyOf(generatePrivateKey()), addresses: [address], madeBy });
-    const clock = "/emulator/clock";
-    await emulator.ssm.send(new PutParameterCommand({ Name: clock, Value: "-7200", Type: "String" }));
+    await emulator.moto.setAhead(-7200);
     await emulator.put("peers/doctor-left", left("stingy doctor", "10.8.0.3/32"), "SecureString");
     await emulator.put("peers/doctor-home", left("me", "10.8.0.4/32"), "SecureString");
-    await emulator.ssm.send(new DeleteParameterCommand({ Name: clock }));
+    await emulator.moto.setAhead(0);
     server = await startServer();
     await diagnosed(["--wait", "10"]);
     expect((await storedPeers()).map(({ name }) => name).sort()).to.deep.equal(["doctor-home", "phone"]);

@@ -34,10 +34,10 @@ export const addressElsewhere: Check = {
     if (facts.site.elasticIp === false) return skipped("the site has none");
     const found = seen(facts.address);
     if (!found) return skipped("the site has none");
-    const { publicIp, allocationId, instanceId, networkInterfaceId } = found;
+    const { publicIp, allocationId, instanceId, networkInterfaceId, associationId } = found;
     const server = seen(facts.parameters).get(STORE.instanceId)?.value.trim();
     if (instanceId !== undefined && instanceId === server) return ok(`${publicIp} is on ${server}`);
-    const takeOff = `Take it off there, and the controller gives it back: \`${aws(facts, `ec2 disassociate-address --public-ip ${publicIp}`)}\`.`;
+    const takeOff = `Take it off there, and the controller gives it back: \`${aws(facts, `ec2 disassociate-address --association-id ${associationId}`)}\`.`;
     if (instanceId === undefined && networkInterfaceId !== undefined) {
       return broken(
         `${publicIp} is on ${networkInterfaceId}, which is of no instance, so the controller leaves everything as it is`,
