@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { CreateRoleCommand } from "@aws-sdk/client-iam";
-import { GetParameterCommand, PutParameterCommand } from "@aws-sdk/client-ssm";
+import { GetParameterCommand } from "@aws-sdk/client-ssm";
 import { expect } from "chai";
 import { Emulator, STORE } from "./support/emulator";
 import { folderWith, inTerminal, stingy } from "./support/stingy";
@@ -241,8 +241,6 @@ sites:
   });
 
   describe("the account", () => {
-    const setLimit = (code: string, Value: string) =>
-      emulator.ssm.send(new PutParameterCommand({ Name: `/emulator/quota/${code}`, Value, Type: "String" }));
     const found = async (...args: string[]) => {
       const { code, stdout, stderr } = await stingy(["init", "--check", "--json", ...args], { env });
       expect(stderr).to.equal("");
@@ -279,7 +277,7 @@ sites:
     });
 
     it("that may not have two servers at once needs more vCPUs", async () => {
-      await setLimit("L-34B43A08", "2");
+      await emulator.moto.quotas({ "L-34B43A08": 2 });
       const { code, findings } = await found();
       expect(code).to.equal(2);
       const spot = findings.find(({ id }) => id === "spot-quota");
@@ -290,7 +288,7 @@ sites:
     });
 
     it("that has used up its addresses has no room, but for the site that has one", async () => {
-      await setLimit("L-0263D0A3", "1");
+      await emulator.moto.quotas({ "L-0263D0A3": 1 });
       const site = await emulator.deploySite();
       expect(site.allocationId).to.match(/^eipalloc-/);
       expect((await found()).states["elastic-ips"]).to.equal("ok");
@@ -300,7 +298,12 @@ sites:
     });
 
     it("that cannot be asked one thing is asked the others", async () => {
-      await setLimit("L-F678F1CE", "no number");
+      await emulator.moto.fault({
+        api: "servicequotas:GetServiceQuota",
+        kind: "error",
+        code: "IllegalArgumentException",
+        containing: "L-F678F1CE",
+      });
       const { code, states } = await found();
       expect(code).to.equal(0);
       expect(states).to.include({ vpcs: "unknown", "elastic-ips": "ok", "spot-quota": "ok" });

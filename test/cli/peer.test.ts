@@ -259,7 +259,7 @@ describe("stingy peer", () => {
   describe("list and show", () => {
     const phone = { publicKey: aKey(), presharedKey: generatePresharedKey(), addresses: ["10.8.0.2/32"], note: "mine" };
     const tv = { publicKey: aKey(), addresses: ["10.8.0.3/32"], group: "internet" };
-    const report = (lines: readonly string[]) => answer(emulator, "answer", "peers", [NOW, ...lines].join("\n"));
+    const report = (lines: readonly string[]) => answer(emulator, "peers", { output: [NOW, ...lines].join("\n") });
     beforeEach(async () => {
       await putPeer("phone", phone);
       await putPeer("tv", tv);
@@ -308,7 +308,7 @@ describe("stingy peer", () => {
       expect(await why()).to.equal(
         `Who is connected is unknown: the server ${site.instanceId} gave no report (Success).\n`,
       );
-      await answer(emulator, "status", "peers", "InProgress");
+      await answer(emulator, "peers", { status: "InProgress" });
       expect(await why()).to.equal(
         `Who is connected is unknown: the server ${site.instanceId} has not answered in time.\n`,
       );
@@ -425,7 +425,7 @@ describe("stingy peer", () => {
     });
 
     it("says that the server has not applied it yet", async () => {
-      await answer(emulator, "status", "sync", "Failed");
+      await answer(emulator, "sync", { status: "Failed" });
       const { code, stderr } = await run(["remove", "p2", "--yes"]);
       expect({ code, stderr }).to.deep.equal({
         code: 0,

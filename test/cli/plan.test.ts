@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect } from "chai";
-import { Moto, PATCHED } from "../lambda/moto";
+import { Moto, PATCHED } from "../e2e/emulator/moto";
 import { planOf } from "../plan/support";
 import { configFile, deploy, fakeTerraform, saying, settings } from "./plan/support";
 import { folderWith, inTerminal, ROOT, stingy } from "./support/stingy";

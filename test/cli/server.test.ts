@@ -9,7 +9,6 @@ import {
   PutLogEventsCommand,
 } from "@aws-sdk/client-cloudwatch-logs";
 import { CreateTagsCommand, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
-import { PutParameterCommand } from "@aws-sdk/client-ssm";
 import { expect } from "chai";
 import type { Action, Problem } from "../../assets/lambda/recovery-handler/decide";
 import { readJournal } from "../../cli/server/log-sources";
@@ -376,9 +375,8 @@ describe("stingy server", () => {
         .map(([at, ...rest]) => JSON.stringify([`${(base + at * 1000) * 1000}`, ...rest]))
         .reverse()
         .join("\n");
-      const Value = gzipSync(text).toString("base64");
-      const Name = "/emulator/answer/stingy-vpn-prod-tokyo-journal";
-      await emulator.ssm.send(new PutParameterCommand({ Name, Value, Type: "String", Overwrite: true }));
+      const output = gzipSync(text).toString("base64");
+      await emulator.moto.answer("stingy-vpn-prod-tokyo-journal", { output });
     }
 
     it("shows server and Lambdas in one stream, in the order of time, and of a key the beginning alone", async () => {

@@ -27,13 +27,12 @@ import {
 import { expect } from "chai";
 import { createHandler } from "../../assets/lambda/recovery-handler";
 import { failure } from "../assets/lambda/fake-aws";
-import { Moto, PATCHED } from "./moto";
+import { type MissingCapacity, Moto, PATCHED } from "../e2e/emulator/moto";
 
 const ACCOUNT = "123456789012";
 const REGION = "ap-northeast-1";
 const STORE = "/stingy-vpn/prod";
 const IMAGE = "/images/newest";
-const CLOCK = "/emulator/clock";
 const ROLE = "ddns";
 const EMPTY_ZIP = Buffer.from(`504b0506${"00".repeat(18)}`, "hex");
 const TAGS = Object.entries({ Project: "stingy-vpn", Environment: "prod", Site: "tokyo" }).map(([Key, Value]) => ({
@@ -174,7 +173,7 @@ describe("controller on the AWS emulator", () => {
 
   async function later(seconds: number): Promise<void> {
     secondsAhead += seconds;
-    await put(CLOCK, String(secondsAhead));
+    await moto?.advance(seconds);
   }
 
   async function run(event: unknown, replaced: Record<string, string> = {}) {
@@ -220,10 +219,7 @@ describe("controller on the AWS emulator", () => {
     await ec2.send(new CreateTagsCommand({ Resources: [id], Tags: [{ Key: "state", Value: state }] }));
   }
 
-  async function refuses(subnet: string | undefined, market: "spot" | "on-demand", code: string): Promise<void> {
-    const Tags = [{ Key: `refuses-${market}`, Value: code }];
-    await ec2.send(new CreateTagsCommand({ Resources: [subnet ?? ""], Tags }));
-  }
+  const refuses = (missing: MissingCapacity) => moto?.capacity(missing);
 
   const ruleState = async () => (await rules.send(new DescribeRuleCommand({ Name: "pending" }))).State;
   const logged = (message: string) => lines.map((line) => JSON.parse(line)).find((entry) => entry.message === message);
@@ -466,13 +462,13 @@ describe("controller on the AWS emulator", () => {
     });
 
     it("goes where there is a machine", async () => {
-      await refuses(subnets[0], "spot", "InsufficientInstanceCapacity");
+      await refuses({ zone: `${REGION}a`, market: "spot" });
       await run(CREATE);
       expect(await onlyMachine()).to.include({ subnet: subnets[1], spot: true });
     });
 
     it("that finds no machine anywhere is made again later, each time with another token", async () => {
-      for (const subnet of subnets) await refuses(subnet, "spot", "InsufficientInstanceCapacity");
+      await refuses({ market: "spot" });
       const attempts: unknown[] = [];
       for (let time = 0; time < 3; time++) {
         await run(PENDING_TICK);
@@ -493,14 +489,14 @@ describe("controller on the AWS emulator", () => {
     });
 
     it("is on demand at once where the account may have no more Spot machines", async () => {
-      for (const subnet of subnets) await refuses(subnet, "spot", "MaxSpotInstanceCountExceeded");
+      await refuses({ market: "spot", code: "MaxSpotInstanceCountExceeded" });
       const { problems } = await run(CREATE);
       expect(problems.map(({ code }) => code)).to.deep.equal(["launch-refused-spot-is-impossible"]);
       expect(await onlyMachine()).to.include({ spot: false });
     });
 
     it("that a quota forbids is told to a person", async () => {
-      for (const subnet of subnets) await refuses(subnet, "spot", "VcpuLimitExceeded");
+      await refuses({ market: "spot", code: "VcpuLimitExceeded" });
       const { problems } = await run(CREATE);
       expect(problems.map(({ code }) => code)).to.deep.equal(["launch-refused-quota"]);
       expect(lines.filter((line) => line.includes('"Problems":1'))).to.have.length(1);

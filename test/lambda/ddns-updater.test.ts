@@ -17,7 +17,7 @@ import { createLog } from "../../assets/lambda/shared/log";
 import { createMetrics } from "../../assets/lambda/shared/metrics";
 import { failure } from "../assets/lambda/fake-aws";
 import { FakeCloudflare, NO_SUCH_RECORD, throttled } from "../assets/lambda/fake-cloudflare";
-import { Moto } from "./moto";
+import { Moto } from "../e2e/emulator/moto";
 
 const TOKEN = "cf-token-0123456789";
 const NAME = "vpn.example.com";

@@ -22,7 +22,7 @@ import { CreateFunctionCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { CreateQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { CreateDocumentCommand, PutParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { documentsOf, siteNames, siteTags } from "../../../modules/names";
-import { Moto, PATCHED } from "../../lambda/moto";
+import { Moto, PATCHED } from "../../e2e/emulator/moto";
 
 export const REGION = "ap-northeast-1";
 export const STORE = "/stingy-vpn/prod";
@@ -50,7 +50,7 @@ export class Emulator {
   readonly iam: IAMClient;
   readonly cloudwatch: CloudWatchClient;
 
-  private constructor(private readonly moto: Moto) {
+  private constructor(readonly moto: Moto) {
     this.ec2 = new EC2Client(moto.sdk);
     this.ssm = new SSMClient(moto.sdk);
     this.lambda = new LambdaClient(moto.sdk);
@@ -73,7 +73,7 @@ export class Emulator {
 
   /** What leads the real command here. */
   get env(): Record<string, string> {
-    return { AWS_ENDPOINT_URL: this.moto.url, AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test" };
+    return this.moto.env;
   }
 
   get url(): string {

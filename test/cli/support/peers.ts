@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { DeleteParametersCommand, GetParametersByPathCommand, PutParameterCommand } from "@aws-sdk/client-ssm";
+import { DeleteParametersCommand, GetParametersByPathCommand } from "@aws-sdk/client-ssm";
 import { type Emulator, STORE } from "./emulator";
 import { folderWith } from "./stingy";
 
@@ -32,9 +32,8 @@ export async function forget(emulator: Emulator, name: string): Promise<void> {
 }
 
 /** What a server prints, or how far it is, that is told to run a document of the site. */
-export async function answer(emulator: Emulator, what: "answer" | "status", document: string, value: string) {
-  const Name = `/emulator/${what}/stingy-vpn-prod-tokyo-${document}`;
-  await emulator.ssm.send(new PutParameterCommand({ Name, Value: value, Type: "String", Overwrite: true }));
+export async function answer(emulator: Emulator, document: string, says: { output?: string; status?: string }) {
+  await emulator.moto.answer(`stingy-vpn-prod-tokyo-${document}`, says);
 }
 
 function tool(name: string, args: readonly string[], input?: string): string {
