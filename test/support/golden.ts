@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import path from "node:path";
 import { renderUserData, type ServerBootstrapOptions } from "../../modules/bootstrap";
 import { PLAN_GOLDEN } from "../plan/examples";
-import { EXAMPLES, ROOT, synthesizeExample } from "./synth";
+import { EXAMPLES, type Json, ROOT, synthesizeExample } from "./synth";
 
 const FOLDER = path.join(ROOT, "test/golden");
 
@@ -28,8 +28,7 @@ export function renderGolden(): Map<string, string> {
     ...EXAMPLES.flatMap((example) =>
       Object.entries(synthesizeExample(example)).map(([id, json]): [string, string] => [
         `examples/${example}/${id}.json`,
-        // A bundle's hash changes with every update of a dependency and says nothing to a reviewer.
-        `${JSON.stringify(json, null, 2).replace(/(assets\/[\w-]+_code\/)[0-9A-F]{32}/g, "$1<hash>")}\n`,
+        withoutHashes(json),
       ]),
     ),
     ...(["al2023", "debian", "ubuntu"] as const).map((distribution): [string, string] => [
@@ -38,6 +37,11 @@ export function renderGolden(): Map<string, string> {
     ]),
     ...Object.entries(PLAN_GOLDEN).map(([name, render]): [string, string] => [`plan/${name}`, render()]),
   ]);
+}
+
+/** A bundle's hash changes with every update of a dependency and says nothing to a reviewer. */
+export function withoutHashes(json: Json): string {
+  return `${JSON.stringify(json, null, 2).replace(/(assets\/[\w-]+_code\/)[0-9A-F]{32}/g, "$1<hash>")}\n`;
 }
 
 export function readGolden(): Map<string, string> {
