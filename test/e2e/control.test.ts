@@ -457,6 +457,24 @@ describe("what the emulator can be told", () => {
     expect((await moto.requests()).map(({ status }) => status)).to.deep.equal([200, 400]);
   });
 
+  it("answers a call again that is still being answered, without doing it twice", async () => {
+    // It takes a while to make a key.
+    const make = async () => {
+      const { status } = await fetch(moto.url, {
+        method: "POST",
+        headers: {
+          authorization: "AWS4-HMAC-SHA256 Credential=test/20260101/ap-northeast-1/ec2/aws4_request, Signature=0",
+          "content-type": "application/x-www-form-urlencoded",
+          "amz-sdk-invocation-id": "the same",
+        },
+        body: "Action=CreateKeyPair&Version=2016-11-15&KeyName=once",
+      });
+      return status;
+    };
+    expect(await Promise.all([make(), make(), make(), make()])).to.deep.equal([200, 200, 200, 200]);
+    expect((await moto.requests()).map(({ action }) => action)).to.deep.equal(["CreateKeyPair"]);
+  });
+
   it("refuses at once what moto does not have, where moto would have it repeated for minutes", async () => {
     const error = await refusal(ssm.send(new StartSessionCommand({ Target: "i-0123456789abcdef0" })));
     expect([error.name, error.message, error.$metadata?.httpStatusCode]).to.deep.equal([

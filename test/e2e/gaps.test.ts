@@ -400,6 +400,21 @@ const PROMISES: Readonly<Record<string, readonly [promise: string, seen: (aws: A
       return [!Addresses?.[0]?.AssociationId, NetworkInterfaces?.length === 0];
     },
   ],
+  terminated_instances_are_forgotten: [
+    "an instance that has ended is described for an hour, and then no more",
+    async (aws) => {
+      const id = await aws.run({ ImageId: "ami-1" });
+      const ids = async () => {
+        const { Reservations = [] } = await aws.ec2.send(new DescribeInstancesCommand({}));
+        return Reservations.flatMap(({ Instances = [] }) => Instances).map(({ InstanceId }) => InstanceId);
+      };
+      await terminate(aws, id);
+      await aws.told("clock", { advance: 3500 });
+      if (!(await ids()).includes(id)) throw new Error("it is forgotten too soon");
+      await aws.told("clock", { advance: 200 });
+      return [!(await ids()).includes(id)];
+    },
+  ],
   what_is_in_use_is_not_deleted: [
     "subnet, security group and gateway of a living instance cannot be taken away",
     async (aws) => {

@@ -9,7 +9,6 @@ import type { Json } from "../support/synth";
 import { type MotoRequest, unseen } from "./emulator/moto";
 import { inventory, recordedIn } from "./harness/inventory";
 import type { Line } from "./harness/player";
-import type { Plan } from "./harness/project";
 import { Stage } from "./harness/stage";
 import { filesOf, leaks, type Place } from "./support/search";
 import {
@@ -94,8 +93,13 @@ describe("the life of a site", function () {
       from,
     });
 
+  /** In the stacks that have something that a recovery, a pause or a device could change. Fails with what Terraform would do. */
+  async function changesNothing(): Promise<void> {
+    const plans = await Promise.all(PLANNED.map((stack) => stage.project.plan(stack)));
+    expect(plans.filter(({ changes }) => changes).map(({ text }) => text)).to.deep.equal([]);
+  }
+
   const holder = async () => (await look(stage)).holder ?? "";
-  const changed = (plans: readonly Plan[]) => plans.filter(({ changes }) => changes).map(({ text }) => text);
   const contentOf = (type: string) =>
     stage.cloudflare.records.find((record) => record.name === NAME && record.type === type)?.content;
 
@@ -103,7 +107,7 @@ describe("the life of a site", function () {
     it("has its five stacks, and everything at AWS that Terraform has recorded", async () => {
       expect(stage.project.stacks()).to.deep.equal(STACKS);
       const there = await inventory(stage.moto, REGION);
-      const made = recordedIn(STACKS.map(stateOf));
+      const made = recordedIn(await Promise.all(STACKS.map((stack) => stage.project.state(stack))));
       expect(made.filter((one) => /^aws_(vpc|eip|lambda_function) /.test(one))).to.have.lengthOf(4);
       expect(made.filter((one) => !there.includes(one))).to.deep.equal([]);
     });
@@ -136,7 +140,7 @@ describe("the life of a site", function () {
 
     it("has the Elastic IP in its outputs and in its name's record", async () => {
       const { address } = await look(stage);
-      const { outputs } = stateOf("prod-tokyo-server");
+      const { outputs } = await stage.project.state("prod-tokyo-server");
       expect([outputs.address.value, outputs.endpoint.value]).to.deep.equal([address, `${address}:51820`]);
       expect(contentOf("A")).to.equal(address);
       expect(await verdict()).to.equal("serving");
@@ -166,7 +170,7 @@ describe("the life of a site", function () {
     it("changes nothing: neither at AWS, nor in a state", async () => {
       await serving(stage, { alone: true });
       await afterTick();
-      const before = STACKS.map(made);
+      const before = await Promise.all(STACKS.map(made));
       const requests = await during(() => stage.project.deploy());
       const reads = /^(Describe|Get|List)/;
       // Ticks have the name looked after meanwhile.
@@ -175,7 +179,7 @@ describe("the life of a site", function () {
       );
       expect(changing.map(({ service, action }) => `${service}:${action}`)).to.deep.equal([]);
       expect(requests.filter(({ action }) => action === "DescribeVpcs")).to.have.lengthOf.at.least(1);
-      expect(STACKS.map(made)).to.deep.equal(before);
+      expect(await Promise.all(STACKS.map(made))).to.deep.equal(before);
     });
   });
 
@@ -254,7 +258,7 @@ describe("the life of a site", function () {
       await stingy("peer", "rotate", "laptop", "--out", path.join(handedOut, "laptop-2.conf"));
       await remember();
       await stingy("peer", "remove", "tablet", "--yes");
-      expect(changed(await stage.project.drift())).to.deep.equal([]);
+      await changesNothing();
     });
 
     /** The controller's own time, until the address has moved: the rest is the machine's boot. */
@@ -298,10 +302,7 @@ describe("the life of a site", function () {
       expect((await look(stage)).address).to.equal(address);
     });
 
-    it("leaves nothing for Terraform to change when it is over", () => changesNothing());
-
-    /** In the stacks that have something that a pause or a server's end could change. Fails with what Terraform would do. */
-    async function changesNothing(): Promise<void> {
+    it("leaves nothing for Terraform to change when it is over", async () => {
       for (const stack of PLANNED) {
         const file = path.join(stage.folder, `${stack}.plan`);
         const plan = ["plan", "-detailed-exitcode", `-out=${file}`, "-lock=false", "-input=false", "-no-color"];
@@ -309,7 +310,7 @@ describe("the life of a site", function () {
         const { stdout } = await stage.project.terraform(stack, ["show", "-json", file]);
         kept.push({ where: `the plan of ${stack}`, text: stdout });
       }
-    }
+    });
   });
 
   describe("a name that is no longer wanted", () => {
@@ -424,14 +425,9 @@ describe("the life of a site", function () {
     });
   });
 
-  /** It lies in a file here; to ask Terraform takes a second. */
-  function stateOf(stack: string): Json {
-    return JSON.parse(readFileSync(path.join(stage.project.folder, "state", `${stack}.tfstate`), "utf8"));
-  }
-
   /** What Terraform has made, as it knows it. Its states are written again when it has read more of what AWS fills in. */
-  function made(stack: string): Json {
-    const { lineage, outputs, resources } = stateOf(stack);
+  async function made(stack: string): Promise<Json> {
+    const { lineage, outputs, resources } = await stage.project.state(stack);
     const ids = (resources as Json[]).flatMap(({ mode, type, name, instances }) =>
       (instances as Json[]).map(({ attributes: { id } }) => `${mode} ${type}.${name} ${id}`),
     );

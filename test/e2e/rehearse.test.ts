@@ -308,7 +308,7 @@ sites:
       await until("it starts", run, () => run.said().includes("Start an AWS"));
       kill(-Number(run.child.pid), "SIGINT");
       const { code, stdout, stderr } = await run.ended;
-      expect(code).to.equal(130);
+      expect(code, run.said()).to.equal(130);
       expect(stdout + stderr).not.to.match(/error|emulator has ended|✗/);
       await expectNothingLeft(run);
     });
@@ -318,7 +318,7 @@ sites:
       await until("Terraform runs", run, deploying(run));
       kill(-Number(run.child.pid), "SIGINT");
       const { code, stdout, stderr } = await run.ended;
-      expect(code).to.equal(130);
+      expect(code, run.said()).to.equal(130);
       expect(stdout).to.match(/\nEnding, and removing everything\. Once more ends it at once\.\n/);
       // That what was ended has ended is no news.
       expect(stdout + stderr).not.to.match(/error|emulator has ended|✗/);
@@ -332,7 +332,7 @@ sites:
       kill(Number(run.child.pid), "SIGINT");
       await until("it has heard", run, () => run.said().includes("Ending"));
       kill(Number(run.child.pid), "SIGINT");
-      expect((await run.ended).code).to.equal(130);
+      expect((await run.ended).code, run.said()).to.equal(130);
       await expectNothingLeft(run);
     });
 
@@ -341,7 +341,7 @@ sites:
       await until("the emulator runs", run, emulated(run));
       kill(Number(run.child.pid), "SIGTERM");
       const { code, stdout } = await run.ended;
-      expect(code).to.equal(143);
+      expect(code, run.said()).to.equal(143);
       expect(stdout).to.equal("");
       await expectNothingLeft(run);
     });

@@ -113,13 +113,9 @@ describe("two sites in two regions", function () {
     expect(records.map(({ name }) => name)).not.to.include("frankfurt.vpn.example.com");
   });
 
-  it("leave no difference in any plan", async () => {
-    const changed = await both(async (site) => {
-      const plans = [];
-      for (const layer of DEPLOYED) plans.push(await stage.project.plan(stackId(site, layer)));
-      return plans.filter(({ changes }) => changes).map(({ stack, text }) => `${stack}: ${text}`);
-    });
-    expect(changed.flat().join("\n")).to.equal("");
+  it("leave no difference in the plan of what has changed hands", async () => {
+    const plans = await both((site) => stage.project.plan(stackId(site, "server")));
+    expect(plans.filter(({ changes }) => changes).map(({ stack, text }) => `${stack}: ${text}`)).to.deep.equal([]);
   });
 });
 

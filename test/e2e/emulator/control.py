@@ -81,6 +81,8 @@ on_end: list[Callable[[], None]] = []
 _answers: OrderedDict[tuple, list[Answer]] = OrderedDict()
 _given: OrderedDict[str, Answer] = OrderedDict()
 """The last answers to calls that change something, by what the SDKs call the invocation."""
+_invocations: dict[str, threading.Lock] = {}
+"""Those that are being answered."""
 _calm = threading.Event()
 _choosing = threading.Lock()
 _log = None
@@ -179,9 +181,24 @@ class Emulator:
             with one_at_a_time:
                 return self._ask(environ)
         invocation = environ.get("HTTP_AMZ_SDK_INVOCATION_ID")
-        if invocation in _given:
-            # Its answer got lost between two programs of one machine, which is no fault that anybody has asked for.
-            return _given[invocation]
+        if invocation is None or call.reads:
+            return self._once(environ, call)
+        # An answer that got lost between two programs of one machine is no fault that anybody has asked for: who repeats the
+        # call is given the same one, and waits for it where the first is still being answered.
+        with _invocations.setdefault(invocation, threading.Lock()):
+            try:
+                if invocation not in _given:
+                    answer = self._once(environ, call)
+                    if not answer[0].startswith("2"):
+                        return answer
+                    _given[invocation] = answer
+                    if len(_given) > MOST_GIVEN:
+                        _given.popitem(last=False)
+                return _given[invocation]
+            finally:
+                _invocations.pop(invocation, None)
+
+    def _once(self, environ: dict, call: wire.Call) -> Answer:
         answer, kept = None, True
         try:
             answer = self._aws(environ, call)
@@ -191,10 +208,6 @@ class Emulator:
             self._note(call, answer, kept)
         if not kept:
             raise ConnectionAbortedError
-        if invocation and not call.reads and answer[0].startswith("2"):
-            _given[invocation] = answer
-            if len(_given) > MOST_GIVEN:
-                _given.popitem(last=False)
         return answer
 
     def _aws(self, environ: dict, call: wire.Call) -> Answer:

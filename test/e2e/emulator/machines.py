@@ -3,6 +3,7 @@
 import copy
 import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import control
 from control import Refused, answers, capacity, clock, happened
@@ -23,6 +24,7 @@ from moto.ssm.models import ssm_backends
 RESOLVED_AT_LAUNCH = "resolve:ssm:"
 NO_CAPACITY = "InsufficientInstanceCapacity"
 NOTICE_SECONDS = 120
+REMEMBERED = timedelta(hours=1)
 STATE_CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 NEW_ACCOUNT = {"L-34B43A08": 5.0, "L-1216C47A": 5.0, "L-0263D0A3": 5.0}
 
@@ -255,6 +257,23 @@ def terminated_instances_let_go() -> None:
     Instance.terminate = end
 
 
+def terminated_instances_are_forgotten() -> None:
+    """An instance that has ended is described for ever: AWS forgets it within an hour or so."""
+    terminate, all_reservations = Instance.terminate, EC2Backend.all_reservations
+
+    def end(self: Instance) -> InstanceState:
+        self.forgotten_from = getattr(self, "forgotten_from", clock.now() + REMEMBERED)
+        return terminate(self)
+
+    def reservations(self: EC2Backend, filters: object = None) -> list:
+        for number, reservation in list(self.reservations.items()):
+            if all(getattr(instance, "forgotten_from", datetime.max) < clock.now() for instance in reservation.instances):
+                del self.reservations[number]
+        return all_reservations(self, filters)
+
+    Instance.terminate, EC2Backend.all_reservations = end, reservations
+
+
 def what_is_in_use_is_not_deleted() -> None:
     """Subnets, security groups and gateways are deleted from under an instance."""
     delete_subnet, delete_group = EC2Backend.delete_subnet, EC2Backend.delete_security_group
@@ -345,6 +364,7 @@ GAPS = (
     launches_are_idempotent,
     addresses_leave_their_old_holder,
     terminated_instances_let_go,
+    terminated_instances_are_forgotten,
     what_is_in_use_is_not_deleted,
     ec2_has_quotas,
 )

@@ -46,7 +46,7 @@ export class OrderError extends Error {
   override readonly name = "OrderError";
 }
 
-const LOOK_MS = 200;
+const LOOK_MS = 500;
 const LOOK_TIMEOUT_MS = 10_000;
 const DEFAULT_CHECK = "egress";
 
@@ -89,7 +89,7 @@ export class Player {
   }
 
   /** Resolves with the first line that is as it is asked for, of all or of those after the first `from`. */
-  async until(what: string, isIt: (line: Line) => boolean, { seconds = 30, from = 0 } = {}): Promise<Line> {
+  async until(what: string, isIt: (line: Line) => boolean, { seconds = 60, from = 0 } = {}): Promise<Line> {
     let seen = from;
     const found = (): Line | undefined => {
       while (seen < this.lines.length) {

@@ -189,8 +189,10 @@ export class Project {
     return path.join(this.outdir, "stacks", stack);
   }
 
-  /** Terraform's state, whatever the backend is. */
+  /** Terraform's state, whatever the backend is. A local one is read as it lies there: to ask Terraform takes a second. */
   async state(stack: string): Promise<Json> {
+    const file = path.join(this.folder, "state", `${stack}.tfstate`);
+    if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8"));
     const { stdout } = await this.terraform(stack, ["state", "pull"]);
     return stdout.trim() === "" ? {} : JSON.parse(stdout);
   }

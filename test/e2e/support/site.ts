@@ -62,42 +62,47 @@ export function onlySite({ sites }: Config): Site {
   return site;
 }
 
+const clients = new Map<string, { readonly ec2: EC2Client; readonly ssm: SSMClient }>();
+
+/** One of each for all looks: to make one takes longer than to ask. */
+function clientsFor({ moto }: Of, region: string) {
+  const key = `${moto.url} ${region}`;
+  const as = unseen(moto.url, region);
+  const made = clients.get(key) ?? { ec2: new EC2Client(as), ssm: new SSMClient(as) };
+  clients.set(key, made);
+  return made;
+}
+
 export async function look(stage: Of, site = onlySite(stage.config)): Promise<Look> {
-  const as = unseen(stage.moto.url, site.region);
-  const ec2 = new EC2Client(as);
-  const ssm = new SSMClient(as);
+  const { ec2, ssm } = clientsFor(stage, site.region);
   const Filters = Object.entries(siteTags(site)).map(([key, value]) => ({ Name: `tag:${key}`, Values: [value] }));
-  try {
-    const [{ Reservations = [] }, { Addresses = [] }, instanceId] = await Promise.all([
-      ec2.send(new DescribeInstancesCommand({ Filters })),
-      ec2.send(new DescribeAddressesCommand({ Filters })),
-      parameter(ssm, `${site.storePrefix}/${STORE.instanceId}`),
-    ]);
-    const servers = Reservations.flatMap(({ Instances = [] }) => Instances).map(
-      ({ InstanceId = "", State, InstanceLifecycle, Placement, InstanceType, Tags = [] }): Server => {
-        const tags = Object.fromEntries(Tags.map(({ Key = "", Value = "" }) => [Key, Value]));
-        return {
-          id: InstanceId,
-          status: State?.Name ?? "",
-          state: tags.state,
-          spot: InstanceLifecycle === "spot",
-          zone: Placement?.AvailabilityZone,
-          type: InstanceType,
-          tags,
-        };
-      },
-    );
-    return {
-      servers: servers.filter(({ status }) => status !== "terminated"),
-      address: Addresses[0]?.PublicIp,
-      holder: Addresses[0]?.InstanceId || undefined,
-      instanceId,
-      record: recordOf(stage, site),
-    };
-  } finally {
-    ec2.destroy();
-    ssm.destroy();
-  }
+  const alive = { Name: "instance-state-name", Values: ["pending", "running", "shutting-down", "stopping", "stopped"] };
+  const [{ Reservations = [] }, { Addresses = [] }, instanceId] = await Promise.all([
+    ec2.send(new DescribeInstancesCommand({ Filters: [...Filters, alive] })),
+    ec2.send(new DescribeAddressesCommand({ Filters })),
+    parameter(ssm, `${site.storePrefix}/${STORE.instanceId}`),
+  ]);
+  const servers = Reservations.flatMap(({ Instances = [] }) => Instances).map(
+    ({ InstanceId = "", State, InstanceLifecycle, Placement, InstanceType, Tags = [] }): Server => {
+      const tags = Object.fromEntries(Tags.map(({ Key = "", Value = "" }) => [Key, Value]));
+      return {
+        id: InstanceId,
+        status: State?.Name ?? "",
+        state: tags.state,
+        spot: InstanceLifecycle === "spot",
+        zone: Placement?.AvailabilityZone,
+        type: InstanceType,
+        tags,
+      };
+    },
+  );
+  return {
+    servers,
+    address: Addresses[0]?.PublicIp,
+    holder: Addresses[0]?.InstanceId || undefined,
+    instanceId,
+    record: recordOf(stage, site),
+  };
 }
 
 function recordOf({ cloudflare }: Of, { dns }: Site): string | undefined {
@@ -131,7 +136,7 @@ export function problemsOf(seen: Look, { dns }: Site): string[] {
 export async function until<T>(
   what: string,
   answer: () => Promise<T | undefined>,
-  { seconds = 60, everyMs = 250, meanwhile = async () => undefined as unknown } = {},
+  { seconds = 60, everyMs = 500, meanwhile = async () => undefined as unknown } = {},
 ): Promise<T> {
   for (const end = performance.now() + seconds * 1000; ; await sleep(everyMs)) {
     const found = await answer();
