@@ -2,16 +2,14 @@
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { OUTDIR } from "../main";
-
-interface Manifest {
-  readonly stacks: Readonly<Record<string, { readonly synthesizedStackPath: string; readonly dependencies: string[] }>>;
-}
+import { deployOrder, type Manifest } from "../modules/manifest";
 
 if (!process.exitCode) {
-  const { stacks } = JSON.parse(readFileSync(path.join(OUTDIR, "manifest.json"), "utf8")) as Manifest;
+  const manifest: Manifest = JSON.parse(readFileSync(path.join(OUTDIR, "manifest.json"), "utf8"));
+  const { stacks } = manifest;
   removeLeftovers(Object.keys(stacks));
   const shown = path.relative(process.cwd(), OUTDIR) || ".";
-  const order = deployOrder(stacks);
+  const order = deployOrder(manifest);
   console.log("Stacks, in the order they are deployed:");
   for (const id of order) {
     console.log(`  ${id.padEnd(40)} ${path.join(shown, stacks[id]?.synthesizedStackPath ?? "")}`);
@@ -28,15 +26,4 @@ function removeLeftovers(current: readonly string[]): void {
   for (const id of readdirSync(folder).filter((id) => !current.includes(id))) {
     rmSync(path.join(folder, id), { recursive: true, force: true });
   }
-}
-
-function deployOrder(stacks: Manifest["stacks"]): string[] {
-  const done: string[] = [];
-  const visit = (id: string): void => {
-    if (done.includes(id)) return;
-    for (const dependency of stacks[id]?.dependencies ?? []) visit(dependency);
-    done.push(id);
-  };
-  for (const id of Object.keys(stacks).sort()) visit(id);
-  return done;
 }

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Config } from "../../modules/config";
+import { deployOrder, type Manifest } from "../../modules/manifest";
 import type { Json } from "./terraform-plan";
 
 export interface Stack {
@@ -9,7 +10,6 @@ export interface Stack {
   readonly folder: string;
   /** A folder with the stack's backend and nothing else: its outputs can be read there without any provider. */
   readonly stateFolder: string;
-  readonly dependencies: readonly string[];
   /** The outputs it reads, by the stack that has them. */
   readonly reads: ReadonlyMap<string, readonly string[]>;
   /** Plans run in HCP Terraform. */
@@ -27,21 +27,17 @@ export function synthesize(config: Config, root: string, outdir: string): Stack[
 }
 
 function readStacks(outdir: string): Stack[] {
-  const manifest = JSON.parse(readFileSync(path.join(outdir, "manifest.json"), "utf8")) as {
-    stacks: Readonly<Record<string, { synthesizedStackPath: string; dependencies: readonly string[] }>>;
-  };
-  const stacks = Object.entries(manifest.stacks).map(([id, { synthesizedStackPath, dependencies }]) => {
-    const file = path.join(outdir, synthesizedStackPath);
+  const manifest: Manifest = JSON.parse(readFileSync(path.join(outdir, "manifest.json"), "utf8"));
+  return deployOrder(manifest).map((id) => {
+    const file = path.join(outdir, manifest.stacks[id]?.synthesizedStackPath ?? "");
     const text = readFileSync(file, "utf8");
     return {
       id,
       folder: path.dirname(file),
-      dependencies,
       reads: readsOf(text),
       ...backendOf(text, path.join(outdir, "states", id)),
     };
   });
-  return inDeployOrder(stacks);
 }
 
 function readsOf(text: string): Map<string, string[]> {
@@ -63,15 +59,4 @@ function backendOf(text: string, stateFolder: string): Pick<Stack, "stateFolder"
     JSON.stringify({ terraform: { ...(backend ? { backend } : {}), ...(cloud ? { cloud } : {}) } }),
   );
   return { stateFolder, remote: cloud !== undefined || backend?.remote !== undefined };
-}
-
-function inDeployOrder(stacks: readonly Stack[]): Stack[] {
-  const done: Stack[] = [];
-  const visit = (stack: Stack | undefined): void => {
-    if (stack === undefined || done.includes(stack)) return;
-    for (const id of stack.dependencies) visit(stacks.find((one) => one.id === id));
-    done.push(stack);
-  };
-  for (const stack of [...stacks].sort((a, b) => a.id.localeCompare(b.id))) visit(stack);
-  return done;
 }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { shellQuote } from "../../../modules/bootstrap/shell";
+import { deployOrder } from "../../../modules/manifest";
 import { cleanEnvironment, ROOT } from "../../cli/support/stingy";
 import type { Json } from "../../support/synth";
 import { PROVIDERS_VARIABLE, TERRAFORM } from "../../support/terraform";
@@ -166,17 +167,7 @@ export class Project {
 
   /** The synthesized stacks, in deploy order. */
   stacks(): string[] {
-    const { stacks } = JSON.parse(readFileSync(path.join(this.outdir, "manifest.json"), "utf8")) as {
-      stacks: Readonly<Record<string, { readonly dependencies: readonly string[] }>>;
-    };
-    const done: string[] = [];
-    const visit = (id: string): void => {
-      if (done.includes(id)) return;
-      for (const dependency of stacks[id]?.dependencies ?? []) visit(dependency);
-      done.push(id);
-    };
-    for (const id of Object.keys(stacks).sort()) visit(id);
-    return done;
+    return deployOrder(JSON.parse(readFileSync(path.join(this.outdir, "manifest.json"), "utf8")));
   }
 
   /** What was replaced or left out to run on this machine. */
