@@ -6,14 +6,12 @@ import { LAYERS, siteNames, stackId } from "../../modules/names";
 import { ROOT } from "../cli/support/stingy";
 import type { MotoRequest } from "./emulator/moto";
 import { Stage } from "./harness/stage";
-import { look, serving, TOKEN } from "./support/site";
+import { LASTED_SECONDS, look, serving, TOKEN } from "./support/site";
 
 const FILE = "examples/two-sites.yaml";
 const CONFIG = readFileSync(path.join(ROOT, FILE), "utf8");
 /** Alarms and dashboards take no part in a recovery. */
 const DEPLOYED = LAYERS.filter((layer) => layer !== "monitoring");
-/** A server that lasted is replaced at once; sooner the controller would wait a while before it launches again. */
-const LASTED_SECONDS = 600;
 
 describe("two sites in two regions", function () {
   this.timeout("10m");

@@ -10,7 +10,18 @@ import { GATEWAY_ERROR, throttled } from "../assets/lambda/fake-cloudflare";
 import { type MotoFault, type MotoRequest, unseen } from "./emulator/moto";
 import { Stage } from "./harness/stage";
 import { readRelease, synthesizeRelease } from "./support/release";
-import { type Look, look, onlySite, problemsOf, REGION, type Server, storeToken, TOKEN, until } from "./support/site";
+import {
+  LASTED_SECONDS,
+  type Look,
+  look,
+  onlySite,
+  problemsOf,
+  REGION,
+  type Server,
+  storeToken,
+  TOKEN,
+  until,
+} from "./support/site";
 import { type Upgraded, upgrade } from "./support/upgrade";
 
 /** Addresses that today's code gives up on purpose: the changelog says what that means for a site. */
@@ -24,8 +35,6 @@ const NAMES = siteNames(SITE);
 const PACE = 10;
 const BOOT_SECONDS = 0.2;
 const SLOWER_SECONDS = 2;
-/** A server that has lasted so long has not failed. */
-const LASTS_SECONDS = 660;
 const READY_WITHIN_SECONDS = 600;
 const MOST_MINUTES = 30;
 const WRONG: Readonly<Record<string, string>> = { A: "192.0.2.1", AAAA: "2001:db8::1" };
@@ -179,7 +188,7 @@ describe("a site of the previous release", function () {
       old = await heals();
       // AWS warns of Spot machines alone.
       if (!old.spot) await replace();
-      await moto.advance(LASTS_SECONDS);
+      await moto.advance(LASTED_SECONDS);
       old = await heals(old.spot ? {} : { instead: old });
       for (const record of cloudflare.records) record.content = WRONG[record.type] ?? "";
       await sqs.send(new PurgeQueueCommand({ QueueUrl: queue() }));

@@ -12,6 +12,8 @@ export const TOKEN = "canary-cloudflare-token-Zq7Vx2Lm9Rt4Kp6Wd1Hs";
 export const REGION = "ap-northeast-1";
 export const NAME = "vpn.example.com";
 export const PREFIX = "/stingy-vpn/prod";
+/** A server that lasted is replaced at once; sooner the controller would wait a while before it launches again. */
+export const LASTED_SECONDS = 660;
 
 /** The default site with a name and mail, as a person would write it; `protect` is off so that it can be destroyed. */
 export const DNS = `

@@ -4,12 +4,10 @@ import { STORE } from "../../../modules/store";
 import type { Json } from "../../support/synth";
 import { type MotoRequest, unseen } from "../emulator/moto";
 import type { Stage } from "../harness/stage";
-import { type Look, look, onlySite, type Server, serving } from "./site";
+import { LASTED_SECONDS, type Look, look, onlySite, type Server, serving } from "./site";
 
 /** What the controller and the servers write; all else in the store is the operator's. */
 const THEIRS: readonly string[] = [STORE.instanceId, STORE.launches, STORE.peerEndpoints];
-/** A server that lasted is replaced at once; sooner the controller would wait a while before it launches again. */
-const LASTED_SECONDS = 600;
 /** Its id is made of what it says, and that is the template's version. */
 const SAYS = "aws_lambda_invocation";
 
