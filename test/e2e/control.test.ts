@@ -440,39 +440,28 @@ describe("what the emulator can be told", () => {
     });
   });
 
-  it("answers a call again, whose answer got lost on its way, without doing it again", async () => {
-    const put = async (invocation: string) => {
-      const { status } = await fetch(moto.url, {
-        method: "POST",
-        headers: {
-          authorization: "AWS4-HMAC-SHA256 Credential=test/20260101/ap-northeast-1/ssm/aws4_request, Signature=0",
-          "x-amz-target": "AmazonSSM.PutParameter",
-          "amz-sdk-invocation-id": invocation,
-        },
-        body: JSON.stringify({ Name: "/once", Value: "x", Type: "String" }),
-      });
-      return status;
-    };
-    expect([await put("first"), await put("first"), await put("second")]).to.deep.equal([200, 200, 400]);
-    expect((await moto.requests()).map(({ status }) => status)).to.deep.equal([200, 400]);
-  });
+  describe("a call that is repeated", () => {
+    async function ask(service: string, invocation: string, headers: Record<string, string>, body: string) {
+      const scope = `test/20260101/ap-northeast-1/${service}/aws4_request`;
+      const authorization = `AWS4-HMAC-SHA256 Credential=${scope}, Signature=0`;
+      const all = { ...headers, authorization, "amz-sdk-invocation-id": invocation };
+      return (await fetch(moto.url, { method: "POST", headers: all, body })).status;
+    }
 
-  it("answers a call again that is still being answered, without doing it twice", async () => {
-    // It takes a while to make a key.
-    const make = async () => {
-      const { status } = await fetch(moto.url, {
-        method: "POST",
-        headers: {
-          authorization: "AWS4-HMAC-SHA256 Credential=test/20260101/ap-northeast-1/ec2/aws4_request, Signature=0",
-          "content-type": "application/x-www-form-urlencoded",
-          "amz-sdk-invocation-id": "the same",
-        },
-        body: "Action=CreateKeyPair&Version=2016-11-15&KeyName=once",
-      });
-      return status;
-    };
-    expect(await Promise.all([make(), make(), make(), make()])).to.deep.equal([200, 200, 200, 200]);
-    expect((await moto.requests()).map(({ action }) => action)).to.deep.equal(["CreateKeyPair"]);
+    it("is answered again, its answer having got lost on its way, without being done again", async () => {
+      const body = JSON.stringify({ Name: "/once", Value: "x", Type: "String" });
+      const put = (invocation: string) => ask("ssm", invocation, { "x-amz-target": "AmazonSSM.PutParameter" }, body);
+      expect([await put("first"), await put("first"), await put("second")]).to.deep.equal([200, 200, 400]);
+      expect((await moto.requests()).map(({ status }) => status)).to.deep.equal([200, 400]);
+    });
+
+    it("waits for its answer where that is still being made, and is not done twice", async () => {
+      // It takes a while to make a key.
+      const body = "Action=CreateKeyPair&Version=2016-11-15&KeyName=once";
+      const make = () => ask("ec2", "the same", { "content-type": "application/x-www-form-urlencoded" }, body);
+      expect(await Promise.all([make(), make(), make(), make()])).to.deep.equal([200, 200, 200, 200]);
+      expect((await moto.requests()).map(({ action }) => action)).to.deep.equal(["CreateKeyPair"]);
+    });
   });
 
   it("refuses at once what moto does not have, where moto would have it repeated for minutes", async () => {
