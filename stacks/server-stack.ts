@@ -1,3 +1,4 @@
+import { CloudwatchLogGroup } from "@cdktf/provider-aws/lib/cloudwatch-log-group";
 import { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-identity";
 import type { Construct } from "constructs";
 import { renderUserData } from "../modules/bootstrap";
@@ -32,16 +33,25 @@ export class ServerStack extends SiteStack {
   readonly address: StableAddress | undefined;
   /** The public parameter that names the image, if the image is not given by its id. */
   readonly imageParameter: string | undefined;
+  /** The log group of what the servers' units say, where they send it. */
+  readonly serverLogGroup: string | undefined;
 
   constructor(scope: Construct, props: ServerStackProps) {
     super(scope, "server", props);
     this.addAws();
-    const { region, environment, storePrefix, tunnel, server, protect } = this.site;
+    const { region, environment, storePrefix, tunnel, server, protect, monitoring } = this.site;
     const site = this.site.name;
     const account = new DataAwsCallerIdentity(this, "account").accountId;
     const image = imageOf(server.image, server.architecture, server.distribution);
     const [instanceType = ""] = server.instanceTypes;
     this.address = this.createAddress();
+    const logs = monitoring.serverLogs
+      ? new CloudwatchLogGroup(this, "logs", {
+          name: this.names.serverLogGroup,
+          retentionInDays: monitoring.logRetentionDays,
+        })
+      : undefined;
+    this.serverLogGroup = logs?.name;
 
     const template = new ServerTemplate(this, "server", {
       name: this.prefix,
@@ -56,6 +66,7 @@ export class ServerStack extends SiteStack {
         site,
         storePrefix,
         elasticIp: this.address !== undefined,
+        ...(logs ? { logGroupArn: logs.arn } : {}),
       }),
       userData: renderUserData(bootstrapOptions(this.site, this.address ? ADDRESS_MARKER : "")),
       ...(this.address ? { userDataReferences: { [ADDRESS_MARKER]: this.address.publicIp } } : {}),

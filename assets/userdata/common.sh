@@ -8,17 +8,15 @@ run=/run/stingy
 
 # log LEVEL EVENT [KEY VALUE]...: one line a decision. journald takes the priority from the prefix.
 log() {
-  local level=$1 line="level=$1 event=$2" value prefix=''
+  local level=6 line="level=$1 event=$2" value
+  case $1 in error) level=3 ;; warning) level=4 ;; esac
   shift 2
   while (($#)); do
     value=${2//[^[:print:]]/ } value=${value//\\/\\\\} value=${value//\"/\\\"}
     line+=" $1=\"${value:0:400}\""
     shift 2
   done
-  if [[ ${JOURNAL_STREAM-} ]]; then
-    case $level in error) prefix='<3>' ;; warning) prefix='<4>' ;; *) prefix='<6>' ;; esac
-  fi
-  printf '%s%s: %s\n' "$prefix" "$name" "$line" >&2
+  printf '%s%s: %s\n' "${JOURNAL_STREAM+<$level>}" "$name" "$line" >&2
 }
 die() { log error "$@"; exit 1; }
 trap 'log error unexpected line "$LINENO" status "$?"' ERR
@@ -56,9 +54,11 @@ need() {
 }
 # Sets $interface, which the default route goes through.
 find_interface() {
-  interface=$(ip -o route show default | sed -n 's/.* dev \([^ ]*\).*/\1/p;q')
-  [[ $interface =~ ^[A-Za-z0-9_.-]+$ ]] || die no-default-route
+  [[ $(ip -o route show default) =~ \ dev\ ([A-Za-z0-9_.-]+) ]] || die no-default-route
+  export interface=${BASH_REMATCH[1]}
 }
+# count_packets COUNTER: sets $packets to what the firewall has counted so far. Without an answer it stays as it was.
+count_packets() { [[ ! $(nft list counter inet stingy "$1" 2>/dev/null) =~ packets\ ([0-9]+) ]] || export packets=${BASH_REMATCH[1]}; }
 # Writes standard input as a whole or not at all. Several scripts may write one file.
 replace() { cat >"$1.new.$$" && mv -f "$1.new.$$" "$1"; }
 
@@ -154,7 +154,7 @@ END
       problem="$service answered with nonsense: '${answer:0:60}'"
       continue
     fi
-    [[ $answer =~ \"__type\":\ *\"([^\"]*)\" || $answer =~ \<Code\>([^<]*)\< ]] && code=${BASH_REMATCH[1]##*#}
+    [[ $answer =~ (\"__type\":\ *\"|\<Code\>)([^\"<]*) ]] && code=${BASH_REMATCH[2]##*#}
     problem="$service answered $status ${code:-${answer:0:60}}"
     case $status-$code in
       *Expired* | *InvalidClientTokenId | *UnrecognizedClient* | *AuthFailure) rm -f "$run/credentials" ;;
@@ -172,9 +172,8 @@ query_call() { printf 'Action=%s&Version=%s&%s' "$2" "$3" "$5" >"$work/body" && 
 
 # say_event TYPE [NOTICE TIME]: to the controller.
 say_event() {
-  jq -n --arg type "$1" --arg environment "$ENVIRONMENT" --arg site "$SITE" --arg instance "$instance" \
-    --arg notice "${2-}" --arg time "${3-}" '{Entries: [{Source: "stingy-vpn", DetailType: $type, Detail: ({$environment, $site,
-    "instance-id": $instance} + if $notice == "" then {} else {$notice, $time} end | tojson)}]}' >"$work/body"
+  jq -n --arg type "$1" --arg notice "${2-}" --arg time "${3-}" '{Entries: [{Source: "stingy-vpn", DetailType: $type, Detail: ({
+    environment: env.ENVIRONMENT, site: env.SITE, "instance-id": env.instance} + if $notice == "" then {} else {$notice, $time} end | tojson)}]}' >"$work/body"
   events_call PutEvents '"FailedEntryCount": *0' || { log error event-not-sent type "$1" reason "$problem" && return 1; }
   log info event-sent type "$1" notice "${2-}"
 }

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import Handlebars from "handlebars";
+import { compact, type Syntax } from "./compact";
 import type { File, Unit } from "./role";
 import { canBeEnabled } from "./unit-text";
-import { type Syntax, withoutComments } from "./without-comments";
 import { yamlScalar } from "./yaml-scalar";
 
 const FOLDER = join(__dirname, "../../assets/userdata");
@@ -13,9 +13,9 @@ const templates = new Map<string, Handlebars.TemplateDelegate>();
 const handlebars = Handlebars.create();
 handlebars.registerHelper("yaml", yamlScalar);
 
-/** A file of assets/userdata without its comments. */
+/** A file of assets/userdata as it is on the server. */
 export function readAsset(name: string, syntax: Syntax): string {
-  const text = texts.get(name) ?? withoutComments(readFileSync(join(FOLDER, name), "utf8"), syntax);
+  const text = texts.get(name) ?? compact(readFileSync(join(FOLDER, name), "utf8"), syntax);
   texts.set(name, text);
   return text;
 }

@@ -7,6 +7,7 @@ export { adminSsh } from "./roles/admin-ssh";
 export { type BaseOptions, base } from "./roles/base";
 export { type CloudwatchAgentOptions, cloudwatchAgent } from "./roles/cloudwatch-agent";
 export { type FirewallOptions, firewall } from "./roles/firewall";
+export { journal } from "./roles/journal";
 export { type Group, type SiteOptions, site } from "./roles/site";
 export { ssmAgent } from "./roles/ssm-agent";
 export { type StingyOptions, stingy } from "./roles/stingy";

@@ -38,6 +38,8 @@ export function assertOptions(options: ServerBootstrapOptions): void {
     "an IPv4 address, a marker such as @ADDRESS@, or empty",
   );
   check("defaultGroup", GROUPS.includes(options.defaultGroup), `one of ${GROUPS.join(", ")}`);
+  const { logGroup } = options;
+  check("logGroup", logGroup === undefined || /^[A-Za-z0-9_./#-]{1,512}$/.test(logGroup), "a log group's name");
   for (const name of ["isolatedNetworks", "adminCidrs"] as const) {
     check(
       name,

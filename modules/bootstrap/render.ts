@@ -9,9 +9,21 @@ export function render(bootstrap: Bootstrap): string {
     bootcmd,
     packageUpdate: distribution.packageManager.updateIndex && packages.length > 0,
     packages,
-    files: files.map((file) => ({ ...file, owner: file.owner === "root:root" ? undefined : file.owner })),
+    files: byLikeness(files).map((file) => ({
+      ...file,
+      mode: file.mode === "0644" ? undefined : file.mode,
+      owner: file.owner === "root:root" ? undefined : file.owner,
+    })),
     runcmd: runcmd(bootstrap),
   });
+}
+
+/** gzip looks back 32 KB: scripts stand side by side, and so do units; jq's program, which resembles nothing, is out of their way. */
+const LIKENESS = [/\.jq$/, /^\/usr\//, /^(?!\/etc\/systemd\/)/, /./];
+
+function byLikeness(files: Bootstrap["files"]): Bootstrap["files"] {
+  const rank = ({ path }: Bootstrap["files"][number]) => LIKENESS.findIndex((kind) => kind.test(path));
+  return files.toSorted((a, b) => rank(a) - rank(b));
 }
 
 function runcmd({ distribution, packages, modulesFile, sysctlsFile, runcmd, start }: Bootstrap): string[] {

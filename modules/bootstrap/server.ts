@@ -1,4 +1,4 @@
-import { METRICS_NAMESPACE } from "../names";
+import { METRICS_NAMESPACE } from "../metrics";
 import { type Bootstrap, compose, portsOf } from "./compose";
 import type { Distribution } from "./distribution";
 import { assertOptions } from "./options";
@@ -7,6 +7,7 @@ import { adminSsh } from "./roles/admin-ssh";
 import { base } from "./roles/base";
 import { cloudwatchAgent } from "./roles/cloudwatch-agent";
 import { firewall } from "./roles/firewall";
+import { journal } from "./roles/journal";
 import { type SiteOptions, site } from "./roles/site";
 import { ssmAgent } from "./roles/ssm-agent";
 import { stingy } from "./roles/stingy";
@@ -32,6 +33,7 @@ export function serverBootstrap(options: ServerBootstrapOptions): Bootstrap {
   const before = [base({ ipv6: options.tunnelIpv6 !== undefined }), wireguard(), site(options)];
   const after = [
     stingy({ listenPort }),
+    ...(options.logGroup === undefined ? [] : [journal()]),
     ssmAgent(),
     ...(options.cloudwatchAgent
       ? [

@@ -5,6 +5,9 @@ import { BootstrapError } from "./error";
 /** What EC2 accepts as user data. Compressed user data counts as it is. */
 export const USER_DATA_LIMIT_BYTES = 16384;
 
+/** Terraform packs it, with a gzip that makes 0.4% more of it than Node's, and with the address in the place of its marker. */
+const TERRAFORMS_MORE_BYTES = 80;
+
 export interface FileSize {
   readonly path: string;
   readonly bytes: number;
@@ -21,7 +24,7 @@ export function sizes({ files }: Bootstrap): FileSize[] {
 
 /** Refuses user data that EC2 would not take, and says which files make it so large. */
 export function assertSize(bootstrap: Bootstrap, userData: string): void {
-  const bytes = gzipSync(userData).length;
+  const bytes = gzipSync(userData).length + TERRAFORMS_MORE_BYTES;
   if (bytes <= USER_DATA_LIMIT_BYTES) return;
   const rows = sizes(bootstrap).map((file) => [String(file.bytes), String(file.gzipBytes), file.path]);
   const table = [["bytes", "gzipped", "file"], ...rows].map(

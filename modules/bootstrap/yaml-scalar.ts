@@ -14,7 +14,8 @@ export function yamlScalar(text: string, indent: number): string {
   }
   if (UNSAFE.test(text) || isMistaken(text)) return quoted(text);
   const [, scalar = ""] = /^- (.*)\n$/s.exec(stringify([text], { version: "1.1", lineWidth: 0 })) ?? [];
-  return scalar.replace(/\n(?=.)/g, `\n${" ".repeat(indent)}`);
+  // One space deeper than what it belongs to is enough for a block, and less to send than the writer's two.
+  return scalar.replace(/^\|2/, "|1").replace(/\n {2}/g, `\n${" ".repeat(indent + 1)}`);
 }
 
 /**

@@ -6,6 +6,10 @@ export interface SiteNames {
   readonly ddnsUpdater: string;
   readonly deadLetterQueue: string;
   readonly alertTopic: string;
+  /** Posts alarms to the webhook, where there is one. */
+  readonly alertForwarder: string;
+  /** What the server's units say, where it is sent to CloudWatch. */
+  readonly serverLogGroup: string;
   /** Systems Manager's documents: what has the server read the store, report its peers, and give its journal. */
   readonly syncDocument: string;
   readonly peersDocument: string;
@@ -33,6 +37,8 @@ export function siteNames({ environment, name }: NamedSite): SiteNames {
     ddnsUpdater: `${prefix}-ddns-updater`,
     deadLetterQueue: `${prefix}-dead-letters`,
     alertTopic: `${prefix}-alerts`,
+    alertForwarder: `${prefix}-alert-forwarder`,
+    serverLogGroup: `/stingy-vpn/${environment}-${name}/server`,
     syncDocument: `${prefix}-sync`,
     peersDocument: `${prefix}-peers`,
     journalDocument: `${prefix}-journal`,
@@ -65,6 +71,3 @@ export const MOST_REPORTED = 400;
 
 /** What the server gives of its journal at once. Compressed, they are well below the 24,000 characters that Systems Manager keeps of an answer. */
 export const JOURNAL_LINES = 400;
-
-/** Where the server and the Lambdas publish what they count themselves. */
-export const METRICS_NAMESPACE = "StingyVPN";

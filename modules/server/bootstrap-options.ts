@@ -1,5 +1,6 @@
 import type { ServerBootstrapOptions } from "../bootstrap";
 import type { Site } from "../config";
+import { siteNames } from "../names";
 import { hostAddress } from "../network/planner";
 
 /** What makes a machine this site's server. `address` is its Elastic IP, or what stands for it; empty without one. */
@@ -17,5 +18,6 @@ export function bootstrapOptions(site: Site, address: string): ServerBootstrapOp
     ...access,
     adminCidrs: network.adminCidrs,
     cloudwatchAgent: monitoring.agent,
+    ...(monitoring.serverLogs ? { logGroup: siteNames(site).serverLogGroup } : {}),
   };
 }

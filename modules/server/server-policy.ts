@@ -1,5 +1,5 @@
 import { type Statement, stringEquals } from "../iam";
-import { METRICS_NAMESPACE } from "../names";
+import { METRICS_NAMESPACE } from "../metrics";
 import { parameterArn, STORE } from "../store";
 
 export interface ServerPolicyProps {
@@ -10,6 +10,12 @@ export interface ServerPolicyProps {
   readonly storePrefix: string;
   /** Whether the site has an Elastic IP. A server without one reads in the store whether it is the one that serves. */
   readonly elasticIp: boolean;
+  /**
+   * Where what its units say is sent.
+   *
+   * @default - it stays on the machine
+   */
+  readonly logGroupArn?: string;
 }
 
 /**
@@ -17,7 +23,7 @@ export interface ServerPolicyProps {
  * successor, say how it is, take commands and open a shell.
  */
 export function serverPolicy(props: ServerPolicyProps): Statement[] {
-  const { region, account, environment, site, storePrefix } = props;
+  const { region, account, environment, site, storePrefix, logGroupArn } = props;
   const parameter = (name: string) => parameterArn(region, account, `${storePrefix}/${name}`);
   return [
     {
@@ -70,6 +76,16 @@ export function serverPolicy(props: ServerPolicyProps): Statement[] {
         stringEquals("aws:RequestedRegion", region),
       ],
     },
+    ...(logGroupArn === undefined
+      ? []
+      : [
+          {
+            sid: "WriteLog",
+            actions: ["logs:CreateLogStream", "logs:PutLogEvents"],
+            // Its streams: every server has one of its own.
+            resources: [`${logGroupArn}:*`],
+          },
+        ]),
     {
       sid: "SayReady",
       actions: ["events:PutEvents"],

@@ -150,7 +150,7 @@ describe("StableAddress", () => {
 describe("serverPolicy", () => {
   const STORE = "arn:aws:ssm:eu-west-1:111122223333:parameter/stingy-vpn/prod";
 
-  const policy = (elasticIp: boolean) =>
+  const policy = (elasticIp: boolean, logGroupArn?: string) =>
     serverPolicy({
       region: "eu-west-1",
       account: "111122223333",
@@ -158,6 +158,7 @@ describe("serverPolicy", () => {
       site: "dublin",
       storePrefix: "/stingy-vpn/prod",
       elasticIp,
+      ...(logGroupArn === undefined ? {} : { logGroupArn }),
     });
 
   it("lets a server read which one serves only on a site whose address cannot tell it", () => {
@@ -165,6 +166,19 @@ describe("serverPolicy", () => {
     const [without, ...others] = policy(false);
     expect(without?.resources).to.deep.equal([...(withAddress?.resources ?? []), `${STORE}/instance-id`]);
     expect(others).to.deep.equal(rest);
+  });
+
+  it("lets a server write to its own log group where it sends what its units say, and to no other", () => {
+    const without = policy(true);
+    const [written, ...others] = policy(true, "arn:aws:logs:eu-west-1:111122223333:log-group:/vpn/server").filter(
+      ({ sid }) => !without.some((statement) => statement.sid === sid),
+    );
+    expect(written).to.deep.equal({
+      sid: "WriteLog",
+      actions: ["logs:CreateLogStream", "logs:PutLogEvents"],
+      resources: ["arn:aws:logs:eu-west-1:111122223333:log-group:/vpn/server:*"],
+    });
+    expect(others).to.deep.equal([]);
   });
 
   it("is exactly what a server needs", () => {

@@ -22,6 +22,7 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
   "stingy-watch": ["awk", "curl", "flock", "ip", "jq", "wg"],
   "stingy-health": ["awk", "curl", "flock", "ip", "jq", "nft", "wg"],
   "stingy-promote": ["curl", "flock", "ip", "jq", "nft", "wg"],
+  "stingy-journal": ["curl", "flock", "journalctl", "jq"],
 };
 const SCRIPTS = Object.keys(NEEDED);
 const SETTINGS = ["ENVIRONMENT", "SITE", "STORE_PREFIX", "LISTEN_PORT", "TUNNEL_IPV4", "MTU", "DEFAULT_GROUP"];
@@ -33,7 +34,8 @@ const WAITS = 60_000;
 /** A server in step, with a peer whose endpoint it knows. What health proves is health's own test. */
 async function startServing(options: SiteOptions = {}): Promise<Site> {
   const checks = { path: "/etc/stingy/checks", content: "check always unfit true ''\n", mode: "0644" };
-  const site = await startSite({ store: "memory", files: [checks], ...options });
+  const bootstrap = { logGroup: "/stingy-vpn/prod-tokyo/server" };
+  const site = await startSite({ store: "memory", files: [checks], bootstrap, ...options });
   await site.store.put("peers/anna", { publicKey: PEER.publicKey, addresses: ["10.8.0.2"] });
   await site.store.put("peer-endpoints", `${PEER.publicKey.slice(0, 10)} 198.18.1.2:40000`);
   for (const script of ["stingy-firewall", "stingy-sync"]) {
@@ -239,7 +241,7 @@ describe("every script", () => {
         server.imds.forgetTokens();
         begin();
         try {
-          for (const script of ["stingy-watch", "stingy-health", "stingy-promote"])
+          for (const script of ["stingy-watch", "stingy-health", "stingy-promote", "stingy-journal"])
             expect(onlyError(await server.run(script), "unidentified").reason, script).to.match(reason);
           const { code, log } = await server.run("stingy-sync");
           expect(code).to.equal(1);
@@ -261,7 +263,7 @@ describe("every script", () => {
       const before = await stateOf(server);
       server.imds.fault = { kind: "html", path: /vpc-ipv4-cidr-blocks$/ };
       const one = await server.run("stingy-firewall");
-      server.imds.fault = { kind: "empty", path: /\/mac$/ };
+      server.imds.fault = { kind: "empty", path: /vpc-ipv[46]-cidr-blocks$/ };
       const both = await server.run("stingy-firewall");
       server.imds.fault = undefined;
       for (const [result, versions] of [
@@ -328,7 +330,7 @@ describe("every script", () => {
         for (const n of failures) found.push((await waits(script, n)).seconds ?? "");
         return found.join(" ");
       };
-      for (const script of ["stingy-firewall", "stingy-sync", "stingy-watch", "stingy-promote"])
+      for (const script of SCRIPTS.filter((name) => name !== "stingy-health"))
         expect(await seconds(script, [1, 2, 3, 4, 5, 1000]), script).to.equal("5 10 20 40 60 60");
       expect(await seconds("stingy-health", [1, 2, 3, 1000])).to.equal("5 10 10 10");
     });
@@ -388,7 +390,8 @@ describe("every script", () => {
       server.imds.fault = { kind: "error", path: /public-ipv4$/ };
       const promote = server.start("stingy-promote");
       await promote.waitForLog("waiting", { timeoutMs: WAITS });
-      await server.sh("touch /run/stingy/serving");
+      // Health has something to publish only when it has seen the counters before.
+      await server.sh("touch /run/stingy/serving; echo 1 0 0 0 0 >/run/stingy/published");
       const watch = server.start("stingy-watch");
       await watch.waitForLog("watching", { timeoutMs: WAITS });
       return { watch, promote };
@@ -472,7 +475,8 @@ describe("every script", () => {
       };
     const heal = (site: Site): Promise<void> => site.aws.heal();
     const answered =
-      (kind: Parameters<typeof codeOf>[1], statuses: Readonly<Record<Service, number>>) => (service: Service) =>
+      (kind: Parameters<typeof codeOf>[1], statuses: Readonly<Partial<Record<Service, number>>>) =>
+      (service: Service) =>
         `${service} answered ${statuses[service]} ${codeOf(service, kind)}`;
     const all = (status: number) => ({ ssm: status, ec2: status, events: status, monitoring: status });
 
@@ -564,7 +568,7 @@ describe("every script", () => {
           site.a.imds.interruption = { action: "terminate", time: new Date(Date.now() + 120_000) };
           await site.aws.fail({ kind: "blackhole", service: "ssm" });
           await site.aws.fail({ kind: "blackhole", service: "ec2" });
-          await site.a.sh("touch /run/stingy/announced; echo $(($(date +%s) + 600)) 0 0 0 >/run/stingy/published");
+          await site.a.sh("touch /run/stingy/announced; echo $(($(date +%s) + 600)) 0 0 0 0 >/run/stingy/published");
           const [sync, health] = await Promise.all([
             site.a.run("stingy-sync", { timeoutMs: 2 * WAITS }),
             site.a.run("stingy-health", { timeoutMs: 2 * WAITS }),

@@ -106,7 +106,8 @@ describe("the firewall", () => {
   let stranger: Client;
 
   const load = () => a.run("stingy-firewall");
-  const rules = (): Promise<string> => a.sh("nft list table inet stingy");
+  // Without what its counters have counted: packets come at any time.
+  const rules = (): Promise<string> => a.sh("nft -s list table inet stingy");
   const setGroup = async (client: Client, group: string): Promise<void> => {
     const { publicKey, presharedKey, addresses } = client.peer;
     await site.store.put(`peers/${client.name}`, { publicKey, presharedKey, addresses, group });
@@ -529,6 +530,43 @@ for kind, ports in ((socket.SOCK_STREAM, (80, 81)), (socket.SOCK_DGRAM, (9999,))
       await alice.reaches();
     });
 
+    it("counts the first messages of handshakes, and no other packets", async () => {
+      const first = '"01000000" + "00" * 144';
+      const others = {
+        "another type": ["51820", '"02000000" + "00" * 144'],
+        "an answer": ["51820", '"02000000" + "00" * 88'],
+        "data of that length": ["51820", '"04000000" + "00" * 144'],
+        "a reserved byte that is not 0": ["51820", '"01000001" + "00" * 144'],
+        "one byte less": ["51820", '"01000000" + "00" * 143'],
+        "one byte more": ["51820", '"01000000" + "00" * 145'],
+        "another port": ["51821", first],
+      } as const;
+      const counted = async (): Promise<number> =>
+        Number(/packets (\d+)/.exec(await a.sh("nft list counter inet stingy initiations"))?.[1]);
+      const send = (host: string, port: string, data: string): Promise<void> =>
+        raw(
+          stranger.machine,
+          `sender = socket.socket(socket.AF_INET6 if ":" in "${host}" else socket.AF_INET, socket.SOCK_DGRAM)
+sender.sendto(bytes.fromhex(${data}), ("${host}", ${port}))`,
+        );
+      await Promise.all([alice, carol, bob, dave].map((client) => client.down()));
+      const before = await counted();
+      for (const [what, [port, data]] of Object.entries(others)) {
+        await send(site.address ?? "", port, data);
+        // It has arrived with the one behind it.
+        await send("2001:db8:a:1::10", "51820", first);
+        expect(await counted(), what).to.equal(before + 1 + Object.keys(others).indexOf(what));
+      }
+      await send(site.address ?? "", "51820", first);
+      expect(await counted()).to.equal(before + Object.keys(others).length + 1);
+      await Promise.all(
+        [alice, carol, bob, dave].map(async (client) => {
+          await client.up();
+          await client.reaches("10.8.0.1");
+        }),
+      );
+    });
+
     it("opens SSH to the administrators' networks only, and not to the tunnel", async () => {
       const LISTEN =
         'require("node:net").createServer((s) => s.end("SSH-2.0-test\\n")).listen(22, "::", () => console.log("listening"))';
@@ -609,6 +647,17 @@ icmp6("ff02::1", struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 900, 0, 0), "server-
       ]);
       expect(await rules()).to.equal(before);
       await a.sh("nft 'flush set inet stingy endpoints4'");
+    });
+
+    it("again and counts on", async () => {
+      await alice.down();
+      await alice.up();
+      await alice.reaches("10.8.0.1");
+      const counter = (name: string) => a.sh(`nft list counter inet stingy ${name}`);
+      const before = await counter("initiations");
+      expect(Number(/packets (\d+)/.exec(before)?.[1])).to.be.greaterThan(0);
+      expect((await load()).code).to.equal(0);
+      expect(await counter("initiations")).to.equal(before);
     });
 
     it("as a whole or not at all", async () => {

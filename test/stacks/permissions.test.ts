@@ -69,6 +69,9 @@ const WILDCARDS: Record<string, Record<string, string>> = {
   "ddns-updater_iam_permissions.WriteLog": {
     [`${ref("aws_cloudwatch_log_group.ddns-updater_logs.arn")}:*`]: OWN_STREAMS,
   },
+  "alert-forwarder_lambda_iam_permissions.WriteLog": {
+    [`${ref("aws_cloudwatch_log_group.alert-forwarder_lambda_logs.arn")}:*`]: OWN_STREAMS,
+  },
   "recovery-handler_iam_permissions.LaunchFromTemplate": {
     "ec2::image/*": "the newest image has another id each time, and belongs to Amazon, Debian or Canonical",
     "ec2::snapshot/*": "the snapshot belongs to the image",
@@ -97,6 +100,9 @@ const WILDCARDS: Record<string, Record<string, string>> = {
     "ec2:own:network-interface/*": OF_ANY_ID,
   },
   "server_iam_permissions.SayState": { "ec2:own:instance/*": OF_ANY_ID },
+  "server_iam_permissions.WriteLog": {
+    [`${ref("aws_cloudwatch_log_group.logs.arn")}:*`]: "the log streams of the site's own group: each server has one",
+  },
   "sync_iam_permissions.OnServersOfTheSite": { "ec2:own:instance/*": OF_ANY_ID },
 };
 
@@ -177,6 +183,7 @@ describe("the permissions of every example", () => {
       ["server_iam_trust", ...trusted("ec2.amazonaws.com")],
       ["recovery-handler_iam_trust", ...trusted("lambda.amazonaws.com")],
       ["ddns-updater_iam_trust", ...trusted("lambda.amazonaws.com")],
+      ["alert-forwarder_lambda_iam_trust", ...trusted("lambda.amazonaws.com")],
       ["sync_iam_trust", ...trusted("events.amazonaws.com")],
       ["schedule_iam_trust", ...trusted("scheduler.amazonaws.com")],
     ]);

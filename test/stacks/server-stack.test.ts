@@ -138,6 +138,37 @@ describe("a change of the address", () => {
   });
 });
 
+describe("what the server's units say", () => {
+  const logs = { monitoring: { serverLogs: true, logRetentionDays: 30 } };
+  const allowed = ({ data }: Json) =>
+    data.aws_iam_policy_document.server_iam_permissions.statement.filter(({ actions }: Json) =>
+      actions.some((action: string) => action.startsWith("logs:")),
+    );
+
+  it("stays on the server", () => {
+    const json = server();
+    expect(json.resource).not.to.have.property("aws_cloudwatch_log_group");
+    expect(allowed(json)).to.deep.equal([]);
+    expect(json.locals.server_user_data).not.to.match(/LOG_GROUP|stingy-journal/);
+  });
+
+  it("is sent to a log group of the site where that is wanted, which it may write to, and is kept as long as other logs", () => {
+    const json = server(logs);
+    const { "//": metadata, ...group } = json.resource.aws_cloudwatch_log_group.logs;
+    expect(group).to.deep.equal({ name: "/stingy-vpn/prod-tokyo/server", retention_in_days: 30 });
+    expect(allowed(json)).to.deep.equal([
+      {
+        sid: "WriteLog",
+        actions: ["logs:CreateLogStream", "logs:PutLogEvents"],
+        resources: [`${ref("aws_cloudwatch_log_group.logs.arn")}:*`],
+        condition: [],
+      },
+    ]);
+    expect(json.locals.server_user_data).to.include("LOG_GROUP='/stingy-vpn/prod-tokyo/server'\n");
+    expect(json.locals.server_user_data).to.match(/systemctl enable --now .* stingy-journal\.timer\n/);
+  });
+});
+
 describe("the way into the server", () => {
   it("is Session Manager, on every system", () => {
     for (const image of ["al2023", "debian-12", "debian-13", "ubuntu-24.04"]) {
@@ -205,9 +236,16 @@ describe("the server's user data", () => {
     expect(text(server({ monitoring: { agent: true } }))).to.include(agent);
   });
 
-  it("fits into EC2's 16 KB when packed, on every system", () => {
+  it("fits into EC2's 16 KB when packed, on every system, with everything that can be turned on", () => {
+    const everything = {
+      network: { adminCidrs: ["203.0.113.7/32", "2001:db8::/32"] },
+      access: { isolatedNetworks: ["10.20.0.0/16", "2001:db8:1::/48"] },
+      monitoring: { agent: true, serverLogs: true },
+    };
     for (const image of ["al2023", "debian-12", "debian-13", "ubuntu-24.04"]) {
-      expect(gzipSync(text(server({ server: { image } }))).length, image).to.be.below(16_384);
+      for (const settings of [{}, everything]) {
+        expect(gzipSync(text(server({ server: { image }, ...settings }))).length, image).to.be.below(16_384);
+      }
     }
   });
 

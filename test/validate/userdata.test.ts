@@ -23,6 +23,7 @@ import { runTool } from "../support/tools";
 const { tunnelIpv6: _, ...IPV4 } = USER_DATA;
 const EVERYTHING: Partial<ServerBootstrapOptions> = {
   cloudwatchAgent: true,
+  logGroup: "/stingy-vpn/prod-tokyo/server",
   adminCidrs: ["192.0.2.0/24", "192.0.2.128/25", "2001:db8::/32"],
   isolatedNetworks: ["10.1.0.0/16", "10.1.2.0/24", "fd00:1::/64"],
 };
@@ -130,6 +131,7 @@ describe("rendered user data, before the tools that will read it", () => {
           "stingy-watch",
           "stingy-health",
           "stingy-promote",
+          "stingy-journal",
         ]);
       });
 

@@ -12,7 +12,7 @@ const SWAP = `if [ ! -e /swapfile ]; then
   [ "$size" -le 1024 ] || size=1024
   fallocate -l "$size"M /swapfile && chmod 600 /swapfile && mkswap /swapfile
 fi
-swapon --show=NAME --noheadings | grep -qx /swapfile || swapon /swapfile
+grep -q ^/swapfile /proc/swaps || swapon /swapfile
 `;
 
 const JOURNALD = "[Journal]\nSystemMaxUse=50M\nRuntimeMaxUse=16M\n";
@@ -75,7 +75,7 @@ export function base({ ipv6 }: BaseOptions): Role {
       },
       {
         name: "swap",
-        command: "grep -q '^/swapfile[[:space:]]' /proc/swaps",
+        command: "grep -q ^/swapfile /proc/swaps",
         // The checks run with too few rights for swapon.
         repair: "systemd-run --quiet --wait --collect swapon /swapfile",
         severity: "report",

@@ -1,9 +1,9 @@
 import { mergeCidr } from "cidr-tools";
 import { parseRange } from "../../network/planner";
 import { renderAsset, script, unit } from "../assets";
+import { compact } from "../compact";
 import { BootstrapError } from "../error";
 import type { Port, Role } from "../role";
-import { withoutComments } from "../without-comments";
 
 export interface FirewallOptions {
   /** Where WireGuard listens. It must be open, too. */
@@ -40,7 +40,7 @@ export function firewall({ listenPort, betweenPeers, isolatedNetworks, open }: F
   return () => ({
     role: "firewall",
     packages: ["nftables", "http-client"],
-    files: [{ path: "/etc/stingy/firewall.nft", content: withoutComments(rules, "quoted") }, script("stingy-firewall")],
+    files: [{ path: "/etc/stingy/firewall.nft", content: compact(rules, "quoted") }, script("stingy-firewall")],
     units: [unit("stingy-firewall.service")],
     checks: [
       { name: "masquerade", command: "nft list chain inet stingy postrouting | grep -q masquerade", repair: RELOAD },

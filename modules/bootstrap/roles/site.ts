@@ -21,6 +21,11 @@ export interface SiteOptions {
   readonly address?: string;
   /** The group of peers that name none. */
   readonly defaultGroup: Group;
+  /**
+   * CloudWatch's log group for what the units say.
+   * @default - it stays on the machine
+   */
+  readonly logGroup?: string;
 }
 
 /** 1500 less WireGuard's overhead over IPv6, the larger one. */
@@ -38,6 +43,7 @@ export function site(options: SiteOptions): Role {
     MTU,
     ADDRESS: options.address ?? "",
     DEFAULT_GROUP: options.defaultGroup,
+    ...(options.logGroup === undefined ? {} : { LOG_GROUP: options.logGroup }),
   });
   return () => ({
     role: "site",

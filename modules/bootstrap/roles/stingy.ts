@@ -9,7 +9,7 @@ export interface StingyOptions {
 const SYNC = "systemctl restart stingy-sync.service";
 // From an address in the tunnel, as the peers' packets are; without one, curl would take the machine's own. Two services, as
 // one that is down says nothing of this server, and whoever answers at all proves the way.
-const EGRESS = `own=$(ip -o -4 address show dev wg0 | awk '{ sub("/.*", "", $4); print $4; exit }') && [ "$own" ] && for service in ssm ec2; do curl --silent --insecure --output /dev/null --max-time 5 --noproxy '*' --interface "$own" "https://$service.$region.$domain/" && exit; done; exit 1`;
+const EGRESS = `read -r _ _ own _ < <(ip -br -4 address show dev wg0); [ "$own" ] && for service in ssm ec2; do curl --silent --insecure --output /dev/null --max-time 5 --noproxy '*' --interface "\${own%/*}" "https://$service.$region.$domain/" && exit; done; exit 1`;
 
 /** The scripts that make the machine its site's server, and let it heal itself. */
 export function stingy({ listenPort }: StingyOptions): Role {
@@ -32,7 +32,7 @@ export function stingy({ listenPort }: StingyOptions): Role {
       { name: "wg0-up", command: "ip link show dev wg0 up | grep -q wg0", repair: SYNC },
       {
         name: "wg0-key",
-        command: '[ -s /run/stingy/public-key ] && [ "$(wg show wg0 public-key)" = "$(cat /run/stingy/public-key)" ]',
+        command: "wg show wg0 public-key | cmp -s - /run/stingy/public-key",
         repair: SYNC,
       },
       { name: "egress", command: EGRESS, repair: "systemctl restart stingy-firewall.service stingy-sync.service" },

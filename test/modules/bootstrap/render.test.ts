@@ -56,34 +56,29 @@ describe("render", () => {
 locale: C.UTF-8
 bootcmd:
 - |
-  first
-  second
+ first
+ second
 packages:
 - wireguard-tools
 - nftables
 write_files:
 - path: /a
-  permissions: "0644"
   content: |
-    A
-- path: /etc/systemd/system/a.service
-  permissions: "0644"
-  content: |
-    [Install]
-    WantedBy=multi-user.target
-- path: /etc/systemd/system/b@x.service
-  permissions: "0644"
-  content: |
-    [Install]
-    WantedBy=multi-user.target
+   A
 - path: /etc/modules-load.d/stingy.conf
-  permissions: "0644"
   content: |
-    wireguard
+   wireguard
 - path: /etc/sysctl.d/90-stingy.conf
-  permissions: "0644"
   content: |
-    vm.swappiness = 10
+   vm.swappiness = 10
+- path: /etc/systemd/system/a.service
+  content: |
+   [Install]
+   WantedBy=multi-user.target
+- path: /etc/systemd/system/b@x.service
+  content: |
+   [Install]
+   WantedBy=multi-user.target
 runcmd:
 - set -- wireguard-tools nftables; for _ in 1 2 3 4 5; do rpm -q "$@" && break; sleep 10; dnf -y install "$@"; done
 - systemctl daemon-reload
@@ -95,18 +90,35 @@ runcmd:
 `);
   });
 
-  it("writes mode and owner", () => {
+  it("puts what gzip finds alike side by side: scripts, out of whose way is jq's, then settings, then units", () => {
+    const unit = "/etc/systemd/system/a.service";
+    const paths = [unit, "/etc/b", "/usr/local/sbin/b", "/usr/local/lib/a.jq", "/etc/a", "/usr/local/sbin/a"];
+    const files = paths.map((path) => ({ path, content: "" }));
+    const config = load(render(compose("debian", [role("a", { files })])));
+    expect(config.write_files?.map(({ path }) => path)).to.deep.equal([
+      "/usr/local/lib/a.jq",
+      "/usr/local/sbin/b",
+      "/usr/local/sbin/a",
+      "/etc/b",
+      "/etc/a",
+      unit,
+    ]);
+  });
+
+  it("writes mode and owner, unless they are cloud-init's own", () => {
     const bootstrap = compose("debian", [
       role("a", {
         files: [
           { path: "/a", content: "", mode: "0755" },
           { path: "/b", content: "", mode: "0600", owner: "nobody:adm" },
+          { path: "/c", content: "", mode: "0644", owner: "root:root" },
         ],
       }),
     ]);
     expect(load(render(bootstrap)).write_files).to.deep.equal([
       { path: "/a", permissions: "0755", content: "" },
       { path: "/b", permissions: "0600", owner: "nobody:adm", content: "" },
+      { path: "/c", content: "" },
     ]);
   });
 
@@ -153,7 +165,7 @@ runcmd:
 
   it("quotes a tab in a single line, which cloud-init's reader takes for nothing it knows", () => {
     expect(render(compose("debian", [role("a", { runcmd: ["a\tb", "a\n\tb\n"] })]))).to.include(
-      'daemon-reload\n- "a\\U00000009b"\n- |\n  a\n  \tb\n',
+      'daemon-reload\n- "a\\U00000009b"\n- |\n a\n \tb\n',
     );
   });
 

@@ -10,6 +10,7 @@ import {
   cloudwatchAgent,
   type Fragment,
   firewall,
+  journal,
   type Role,
   type SiteOptions,
   site,
@@ -156,7 +157,7 @@ describe("base", () => {
         '  [ "$size" -le 1024 ] || size=1024',
         '  fallocate -l "$size"M /swapfile && chmod 600 /swapfile && mkswap /swapfile',
         "fi",
-        "swapon --show=NAME --noheadings | grep -qx /swapfile || swapon /swapfile",
+        "grep -q ^/swapfile /proc/swaps || swapon /swapfile",
         "",
       ].join("\n"),
     ]);
@@ -220,6 +221,11 @@ DEFAULT_GROUP='full'
       ["/etc/systemd/system/stingy-.service.d/50-sandbox.conf", undefined],
     ]);
     expect(fragment.provides).to.deep.equal(["site"]);
+  });
+
+  it("says where what the units say is sent, where it is", () => {
+    const env = contentOf(on("al2023", site({ ...SITE, logGroup: "/vpn/server" })), "/etc/stingy/server.env");
+    expect(env).to.match(/\nDEFAULT_GROUP='full'\nLOG_GROUP='\/vpn\/server'\n$/);
   });
 
   it("leaves empty what the site has not", () => {
@@ -338,10 +344,33 @@ describe("stingy", () => {
   }
 });
 
+describe("journal", () => {
+  it("is a script that a timer runs, and nothing at boot", () => {
+    for (const distribution of DISTRIBUTIONS) {
+      const fragment = on(distribution, journal());
+      expect(fragment.packages).to.deep.equal(["http-client", "json"]);
+      expect(fragment.files?.map(({ path, mode }) => [path, mode])).to.deep.equal([
+        ["/usr/local/sbin/stingy-journal", "0755"],
+      ]);
+      expect(fragment.units?.map(({ name, enable }) => [name, enable])).to.deep.equal([
+        ["stingy-journal.service", false],
+        ["stingy-journal.timer", true],
+      ]);
+      expect(fragment.requires).to.deep.equal(["site"]);
+      // That it fails is no reason to replace a server.
+      expect(fragment.checks).to.equal(undefined);
+    }
+  });
+});
+
 describe("the server's units", () => {
   const [firewallUnit] =
     on("debian", firewall({ listenPort: 51820, betweenPeers: true, isolatedNetworks: [], open: [] })).units ?? [];
-  const units = [firewallUnit, ...(on("debian", stingy({ listenPort: 51820 })).units ?? [])];
+  const units = [
+    firewallUnit,
+    ...(on("debian", stingy({ listenPort: 51820 })).units ?? []),
+    ...(on("debian", journal()).units ?? []),
+  ];
   const settings = (text = "") => text.split("\n").filter((line) => /^\w+=/.test(line));
   const unit = (name: string) => settings(units.find((candidate) => candidate?.name === name)?.content);
 
@@ -387,7 +416,7 @@ describe("the server's units", () => {
     const keys = new Set(own.map((line) => line.slice(0, line.indexOf("="))));
     // Nothing else, so that no unit loosens what is said above.
     expect([...keys].sort().join(" ")).to.equal(
-      "AccuracySec After Description ExecStart OnActiveSec OnUnitActiveSec RandomizedDelaySec ReadWritePaths RemainAfterExit Restart StartLimitIntervalSec TimeoutStartSec Type WantedBy Wants",
+      "AccuracySec After ExecStart OnActiveSec OnUnitActiveSec RandomizedDelaySec ReadWritePaths RemainAfterExit Restart StartLimitIntervalSec TimeoutStartSec Type WantedBy Wants",
     );
     // What frees the disk has to write where the journals are.
     expect(own.filter((line) => line.startsWith("ReadWritePaths"))).to.deep.equal(["ReadWritePaths=-/var/log/journal"]);
@@ -403,7 +432,7 @@ describe("the server's units", () => {
   });
 
   it("are tried again when they fail, for ever, and those that watch whatever ends them", () => {
-    for (const name of ["stingy-firewall", "stingy-sync", "stingy-health"]) {
+    for (const name of ["stingy-firewall", "stingy-sync", "stingy-health", "stingy-journal"]) {
       expect(unit(`${name}.service`), name).to.include.members(["Restart=on-failure", "StartLimitIntervalSec=0"]);
     }
     for (const name of ["stingy-watch", "stingy-promote"]) {
@@ -411,15 +440,16 @@ describe("the server's units", () => {
     }
   });
 
-  it("look at the store every five minutes and at themselves every minute", () => {
+  it("look at the store every five minutes, at themselves and at the journal every minute", () => {
     expect(unit("stingy-sync.timer")).to.include("OnUnitActiveSec=5min");
-    expect(unit("stingy-health.timer")).to.include.members(["OnUnitActiveSec=1min", "AccuracySec=1s"]);
+    for (const name of ["stingy-health", "stingy-journal"])
+      expect(unit(`${name}.timer`)).to.include.members(["OnUnitActiveSec=1min", "AccuracySec=1s"]);
   });
 });
 
 describe("stingy's checks, against what the tools say", () => {
   const check = (name: string) => commandOf(on("debian", stingy({ listenPort: 51820 })), name);
-  const UP = "5: wg0    inet 10.8.0.1/24 scope global wg0\\       valid_lft forever preferred_lft forever";
+  const UP = "wg0              UNKNOWN        10.8.0.1/24 10.8.0.9/24 ";
 
   it("wg0-up: it is there and up", () => {
     expect(succeeds(check("wg0-up"), { ip: { says: "5: wg0: <POINTOPOINT,NOARP,UP,LOWER_UP> mtu 1420" } })).to.equal(
@@ -444,7 +474,7 @@ describe("stingy's checks, against what the tools say", () => {
   });
 
   it("egress: is not proved by what leaves from the machine's own address", () => {
-    for (const ip of [{ says: "" }, { says: "", status: 1 }]) {
+    for (const ip of [{ says: "" }, { says: "", status: 1 }, { says: "wg0              UNKNOWN" }]) {
       const { passes, ran } = runCheck(check("egress"), { ip, curl: {} });
       expect(passes).to.equal(false);
       expect(ran.filter((call) => call.startsWith("curl"))).to.deep.equal([]);

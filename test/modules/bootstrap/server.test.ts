@@ -15,6 +15,15 @@ const bootstrap = (changes: Partial<ServerBootstrapOptions> = {}) => serverBoots
 describe("the server's bootstrap", () => {
   it("starts everything in the order in which it is needed", () => {
     expect(bootstrap().roles).to.deep.equal(["base", "wireguard", "site", "firewall", "stingy", "ssm-agent"]);
+    expect(bootstrap({ logGroup: "/vpn" }).roles).to.deep.equal([
+      "base",
+      "wireguard",
+      "site",
+      "firewall",
+      "stingy",
+      "journal",
+      "ssm-agent",
+    ]);
     expect(bootstrap({ cloudwatchAgent: true, adminCidrs: ["192.0.2.0/24"] }).roles).to.deep.equal([
       ...bootstrap().roles,
       "cloudwatch-agent",
@@ -34,6 +43,12 @@ describe("the server's bootstrap", () => {
     });
   });
 
+  it("starts what sends the journal with its timer, where that is wanted", () => {
+    const { start } = bootstrap({ logGroup: "/vpn" });
+    expect(start.distribution).to.deep.equal(bootstrap().start.distribution);
+    expect(start.own).to.deep.equal([...bootstrap().start.own, "stingy-journal.timer"]);
+  });
+
   const packages = {
     al2023: ["chrony", "dnf-automatic", "wireguard-tools", "jq", "nftables"],
     debian: ["chrony", "unattended-upgrades", "wireguard-tools", "curl", "jq", "nftables"],
@@ -49,6 +64,7 @@ describe("the server's bootstrap", () => {
         ...USER_DATA,
         distribution,
         cloudwatchAgent: true,
+        logGroup: "/stingy-vpn/prod-tokyo/server",
         adminCidrs: ["192.0.2.0/24", "2001:db8::/32"],
         isolatedNetworks: ["10.1.0.0/16", "fd00:1::/64"],
       });
@@ -81,7 +97,8 @@ describe("the server's bootstrap", () => {
     const env = (options: ServerBootstrapOptions) => content(serverBootstrap(options), "/etc/stingy/server.env");
     expect(env(ipv4)).to.include("TUNNEL_IPV6=''\n");
     expect(env({ ...USER_DATA, defaultGroup: "isolated" })).to.include("DEFAULT_GROUP='isolated'\n");
-    expect(env(USER_DATA)).to.include("ADDRESS='@ADDRESS@'\n");
+    expect(env(USER_DATA)).to.include("ADDRESS='@ADDRESS@'\n").and.not.to.include("LOG_GROUP");
+    expect(env({ ...USER_DATA, logGroup: "/vpn/server" })).to.include("LOG_GROUP='/vpn/server'\n");
     expect(content(bootstrap(), "/etc/sysctl.d/90-stingy.conf")).to.include("net.ipv6.conf.all.forwarding = 1\n");
     expect(content(serverBootstrap(ipv4), "/etc/sysctl.d/90-stingy.conf")).not.to.include("ipv6.conf.all.forwarding");
   });
@@ -90,8 +107,12 @@ describe("the server's bootstrap", () => {
     const { files, packages: names } = bootstrap();
     const config = load(renderUserData(USER_DATA));
     expect(config.packages).to.deep.equal(names);
-    expect(config.write_files).to.deep.equal(
-      files.map(({ path, mode, content: text }) => ({ path, permissions: mode, content: text })),
+    expect(config.write_files).to.have.deep.members(
+      files.map(({ path, mode, content: text }) => ({
+        path,
+        ...(mode === "0644" ? {} : { permissions: mode }),
+        content: text,
+      })),
     );
   });
 
@@ -130,6 +151,7 @@ describe("the server's options", () => {
     address: "an IPv4 address, a marker such as @ADDRESS@, or empty",
     defaultGroup: "one of full, internet, isolated",
     distribution: "one of al2023, debian, ubuntu",
+    logGroup: "a log group's name",
   };
   const valid = {
     environment: "",
@@ -140,6 +162,7 @@ describe("the server's options", () => {
     address: "192.0.2.1",
     defaultGroup: "full",
     distribution: "debian",
+    logGroup: "/vpn",
   };
   const refuses = (name: string, value: unknown, what: string) =>
     expect(() => renderUserData({ ...USER_DATA, [name]: value }), JSON.stringify(value)).to.throw(
@@ -168,6 +191,7 @@ describe("the server's options", () => {
     ["address", allowed.address, ["fd00::1", "192.0.2.256", "192.0.2.1/32", "@", "@@", "@address@", "ADDRESS"]],
     ["defaultGroup", allowed.defaultGroup, ["", "Full", "admin"]],
     ["distribution", allowed.distribution, ["", "constructor"]],
+    ["logGroup", allowed.logGroup, ["", "a".repeat(513), "/vpn*"]],
     [
       "isolatedNetworks",
       "a list of networks such as 10.0.0.0/24",

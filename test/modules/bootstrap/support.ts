@@ -12,7 +12,7 @@ export interface CloudConfig {
   readonly packages?: readonly string[];
   readonly write_files?: readonly {
     readonly path: string;
-    readonly permissions: string;
+    readonly permissions?: string;
     readonly owner?: string;
     readonly content: string;
   }[];

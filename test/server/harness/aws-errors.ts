@@ -1,6 +1,6 @@
 import type { Refusal } from "./signature";
 
-/** How a service speaks: json is SSM's and EventBridge's, ec2 EC2's own XML, query CloudWatch's. */
+/** How a service speaks: json is SSM's, EventBridge's and CloudWatch Logs', ec2 EC2's own XML, query CloudWatch's. */
 export type Protocol = "json" | "ec2" | "query";
 
 export interface Answer {
@@ -9,7 +9,7 @@ export interface Answer {
   readonly body: string;
 }
 
-export type ErrorName = Refusal | "denied" | "throttled" | "internal" | "tooLong";
+export type ErrorName = Refusal | "denied" | "throttled" | "internal" | "tooLong" | "batch";
 
 interface Said {
   readonly json: readonly [status: number, code: string];
@@ -99,6 +99,12 @@ const ERRORS: Readonly<Record<ErrorName, Said>> = {
     ec2: [500, "InternalError"],
     query: [500, "InternalFailure"],
     message: "An internal error has occurred",
+  },
+  batch: {
+    json: [400, "InvalidParameterException"],
+    ec2: [400, "InvalidParameterValue"],
+    query: [400, "InvalidParameterValue"],
+    message: "Upload too large, or log events out of order, too far apart or empty.",
   },
   tooLong: {
     json: [400, "ValidationException"],

@@ -10,10 +10,16 @@ import { ACCOUNT, type Moto } from "./moto";
 import type { ParameterBackend } from "./parameters";
 import { type Refusal, refusal } from "./signature";
 
-export const SERVICES = ["ssm", "ec2", "monitoring", "events"] as const;
+export const SERVICES = ["ssm", "ec2", "monitoring", "events", "logs"] as const;
 export type Service = (typeof SERVICES)[number];
 
-const PROTOCOLS: Readonly<Record<Service, Protocol>> = { ssm: "json", events: "json", ec2: "ec2", monitoring: "query" };
+const PROTOCOLS: Readonly<Record<Service, Protocol>> = {
+  ssm: "json",
+  events: "json",
+  logs: "json",
+  ec2: "ec2",
+  monitoring: "query",
+};
 
 /**
  * refuse and blackhole concern the service's whole address: a reset, or no answer, to the first packet. The others, one action:
@@ -40,6 +46,8 @@ export interface Fault {
   readonly action?: string;
   /** How many requests meet it. @default - all until heal() */
   readonly times?: number;
+  /** How many do not, before. @default 0 */
+  readonly after?: number;
 }
 
 export interface Call {
@@ -74,6 +82,14 @@ export interface AwsEvent {
   readonly instance: string | undefined;
 }
 
+/** A line that CloudWatch Logs has taken. */
+export interface LogEvent {
+  readonly group: string;
+  readonly stream: string;
+  readonly timestamp: number;
+  readonly message: string;
+}
+
 interface Issued extends RoleCredentials {
   readonly instance: string;
   readonly role: string;
@@ -102,7 +118,7 @@ const ENTRY_FAILED = JSON.stringify({
 /** The edge of AWS: takes nothing whose signature is wrong, notes each call, fails when told to, and leaves the rest to moto. */
 export class Aws {
   readonly calls: Call[] = [];
-  private faults: { readonly fault: Fault; left: number }[] = [];
+  private faults: { readonly fault: Fault; pass: number; left: number }[] = [];
   private readonly issued = new Map<string, Issued>();
   private readonly hanging = new Set<http.ServerResponse>();
 
@@ -181,7 +197,7 @@ export class Aws {
 
   async fail(fault: Fault): Promise<void> {
     if (fault.kind === "refuse" || fault.kind === "blackhole") await this.options.setNetwork(fault.service, fault.kind);
-    else this.faults.push({ fault, left: fault.times ?? Number.POSITIVE_INFINITY });
+    else this.faults.push({ fault, pass: fault.after ?? 0, left: fault.times ?? Number.POSITIVE_INFINITY });
   }
 
   /** Ends all faults. */
@@ -221,6 +237,15 @@ export class Aws {
     return this.called("monitoring", "PutMetricData")
       .filter(({ status, fault }) => status === 200 && fault === undefined)
       .flatMap(({ body }) => metricsOf(body));
+  }
+
+  /** What CloudWatch Logs has taken, in the order of taking. */
+  get logged(): LogEvent[] {
+    return this.called("logs", "PutLogEvents")
+      .filter(({ status, fault }) => status === 200 && fault === undefined)
+      .flatMap(({ body: { logGroupName: group, logStreamName: stream, logEvents } }) =>
+        logEvents.map((event: { timestamp: number; message: string }) => ({ group, stream, ...event })),
+      );
   }
 
   /** An instance's tags as EC2 has them. */
@@ -283,6 +308,7 @@ export class Aws {
     else if (fault === "entryFailed") answer = { status: 200, type: "application/x-amz-json-1.1", body: ENTRY_FAILED };
     else if (fault !== undefined) answer = errorAnswer(protocol, fault as "internal", who);
     else if (action === "PutParameter" && isTooLong(input)) answer = errorAnswer(protocol, "tooLong", who);
+    else if (action === "PutLogEvents" && !isBatch(input)) answer = errorAnswer(protocol, "batch", who);
     else if (service === "ssm") answer = await this.options.parameters.answer(action, input);
     else
       answer = await this.options.moto.forward({
@@ -304,7 +330,7 @@ export class Aws {
     const found = this.faults.find(
       ({ fault, left }) => left > 0 && fault.service === service && (fault.action ?? action) === action,
     );
-    if (found === undefined) return undefined;
+    if (found === undefined || found.pass-- > 0) return undefined;
     found.left--;
     return found.fault.kind;
   }
@@ -313,6 +339,28 @@ export class Aws {
 /** A code as the service would give it, for tests that compare. */
 export const codeOf = (service: Service, name: Parameters<typeof errorCode>[1]): string =>
   errorCode(PROTOCOLS[service], name);
+
+const MOST_EVENTS = 10_000;
+const MOST_BATCH_BYTES = 1_048_576;
+const MOST_EVENT_BYTES = 256 * 1024;
+const EVENT_OVERHEAD_BYTES = 26;
+const LONGEST_BATCH_MS = 24 * 3600 * 1000;
+
+/** PutLogEvents' own limits, of which moto knows the order only. */
+function isBatch(input: { readonly logEvents?: readonly Pick<LogEvent, "timestamp" | "message">[] }): boolean {
+  const { logEvents: events = [] } = input;
+  const times = events.map(({ timestamp }) => timestamp);
+  const sizes = events.map(({ message }) => Buffer.byteLength(message) + EVENT_OVERHEAD_BYTES);
+  return (
+    events.length > 0 &&
+    events.length <= MOST_EVENTS &&
+    events.every(({ message, timestamp }) => message.length > 0 && Number.isInteger(timestamp)) &&
+    sizes.every((size) => size <= MOST_EVENT_BYTES) &&
+    sizes.reduce((total, size) => total + size) <= MOST_BATCH_BYTES &&
+    times.every((time, index) => index === 0 || time >= (times[index - 1] ?? 0)) &&
+    Math.max(...times) - Math.min(...times) <= LONGEST_BATCH_MS
+  );
+}
 
 function parse(protocol: Protocol, headers: Record<string, string>, url: string, body: Buffer) {
   if (protocol === "json") {

@@ -1,4 +1,4 @@
-export type { AwsEvent, Call, Fault, FaultKind, Metric, Service } from "./aws";
+export type { AwsEvent, Call, Fault, FaultKind, LogEvent, Metric, Service } from "./aws";
 export { Aws, codeOf, SERVICES } from "./aws";
 export type { PingResult, TunnelOptions } from "./client";
 export { Client, Flood } from "./client";
@@ -7,5 +7,5 @@ export { eventually, Machine, type Result, type Running, sleep } from "./machine
 export { ADDRESSES, Outside } from "./outside";
 export { MemoryParameters, Store } from "./parameters";
 export { keyPair, type Peer, type PeerOptions, publicKeyOf, storedPeer } from "./peer";
-export { type LogLine, RunningScript, type ScriptResult, Server } from "./server";
+export { type JournalEntry, type LogLine, RunningScript, type ScriptResult, Server } from "./server";
 export { type Site, type SiteOptions, startSite } from "./site";

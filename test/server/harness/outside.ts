@@ -9,7 +9,13 @@ export const ADDRESSES = {
   time: "169.254.169.123",
   /** Nobody listens there: whoever asks for a name that /etc/hosts does not have learns at once that there is none. */
   names: "169.254.169.253",
-  services: { ssm: "203.0.113.11", ec2: "203.0.113.12", monitoring: "203.0.113.13", events: "203.0.113.14" },
+  services: {
+    ssm: "203.0.113.11",
+    ec2: "203.0.113.12",
+    monitoring: "203.0.113.13",
+    events: "203.0.113.14",
+    logs: "203.0.113.15",
+  },
   vpc: "10.0.0.0/16",
   vpcIpv6: "2001:db8:a::/56",
   /** Every public address that the 1:1 NAT gives out, the Elastic IP included. */

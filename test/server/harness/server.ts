@@ -19,6 +19,19 @@ export interface LogLine {
   readonly fields: Readonly<Record<string, string>>;
 }
 
+/** What journald has of a line. */
+export interface JournalEntry {
+  /** Of whose process it is, or whom systemd says it of. */
+  readonly unit: string;
+  readonly message: string | readonly number[] | null;
+  /** @default now */
+  readonly at?: Date;
+  /** @default 6 */
+  readonly priority?: number;
+  /** @default - the unit's name; "systemd" for what systemd says of the unit */
+  readonly identifier?: string;
+}
+
 export interface ScriptResult extends Result {
   readonly log: readonly LogLine[];
 }
@@ -44,12 +57,16 @@ export interface ServerOptions {
 
 const ROLE = "stingy-server";
 
+/** As journald's ids are: of a file, and of a boot. */
+const SEQUENCE = "0123456789abcdef0123456789abcdef";
+
 /** What a unit's sandbox leaves of root's rights. */
 const RIGHTS = ["setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all", "--no-new-privs"];
 
 /** One EC2 instance: the installed files are run unmodified, where they belong. */
 export class Server {
   private readonly running: Running[] = [];
+  private entered = 0;
   private chronyd: Running | undefined;
   private credentials: RoleCredentials;
 
@@ -109,7 +126,7 @@ export class Server {
     this.machine.write(bundle, this.machine.read(bundle) + this.aws.authority);
     this.machine.write("/etc/ssl/certs/test.pem", this.aws.authority);
     await this.sh("cd /etc/ssl/certs && ln -s test.pem $(openssl x509 -noout -hash -in test.pem).0");
-    for (const tool of ["ip", "systemctl"])
+    for (const tool of ["ip", "journalctl", "systemctl"])
       this.machine.write(`/usr/local/bin/${tool}`, readFileSync(path.join(__dirname, "machine", tool), "utf8"), 0o755);
     this.install(files);
     // A swap file would be this whole machine's.
@@ -197,6 +214,22 @@ export class Server {
   /** What a unit has logged since the boot. */
   journal(unit: string): LogLine[] {
     return parseLog(this.file(`/run/machine/journal/${unit.includes(".") ? unit : `${unit}.service`}`));
+  }
+
+  /** Has the journal hold more entries, as if units had said them. */
+  async enter(...entries: readonly JournalEntry[]): Promise<void> {
+    const lines = entries.map(({ unit, message, at = new Date(), priority = 6, identifier }) => {
+      const n = ++this.entered;
+      return JSON.stringify({
+        __CURSOR: `s=${SEQUENCE};i=${n.toString(16)};b=${SEQUENCE};m=${n};t=${(at.getTime() * 1000).toString(16)};x=${n}`,
+        __REALTIME_TIMESTAMP: `${at.getTime() * 1000 + 999}`,
+        ...(identifier === "systemd" ? { _PID: "1", UNIT: unit } : { _SYSTEMD_UNIT: unit }),
+        SYSLOG_IDENTIFIER: identifier ?? unit.replace(/\.\w+$/, ""),
+        PRIORITY: `${priority}`,
+        MESSAGE: message,
+      });
+    });
+    await this.sh("cat >>/run/machine/journal.json", { input: lines.map((line) => `${line}\n`).join("") });
   }
 
   sh(command: string, options?: RunOptions): Promise<string> {

@@ -151,10 +151,23 @@ export class Site {
     );
     await this.outside.forward(socket, metadata);
 
+    const { logGroup } = this.bootstrap;
+    if (logGroup !== undefined)
+      await moto.json("logs", region, "Logs_20140328.CreateLogGroup", { logGroupName: logGroup });
     await this.store.put("instance-id", this.a.instanceId, "String");
     if (privateKey) await this.store.put("wireguard-private-key", this.keys.privateKey);
     for (const peer of peers) await this.addClient(peer);
     await Promise.all(this.servers.map((server) => server.clock.waitForSync()));
+  }
+
+  /** As a person may do by mistake. */
+  async deleteLogStream(logGroupName: string, logStreamName: string): Promise<void> {
+    const { region = "ap-northeast-1" } = this.options;
+    const { status, body } = await (await Moto.start()).json("logs", region, "Logs_20140328.DeleteLogStream", {
+      logGroupName,
+      logStreamName,
+    });
+    if (status !== 200) throw new Error(`moto refuses to delete the stream: ${body}`);
   }
 
   get a(): Server {

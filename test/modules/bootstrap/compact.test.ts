@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect } from "chai";
-import { withoutComments } from "../../../modules/bootstrap/without-comments";
+import { compact } from "../../../modules/bootstrap/compact";
 import { ROOT } from "../../support/synth";
 import { bash } from "./support";
 
@@ -11,13 +11,13 @@ const scripts = readdirSync(ASSETS).filter((name) => /^stingy-[a-z]+$/.test(name
 /** What bash understands a script to be: its own print of it. */
 const understood = (script: string) => bash(`script() {\n${script}\n}\ndeclare -f script`);
 
-const shell = (text: string) => withoutComments(text, "shell");
+const shell = (text: string) => compact(text, "shell");
 
-describe("withoutComments", () => {
+describe("compact", () => {
   it("keeps the first line and the code", () => {
     expect(
       shell("#!/bin/bash\n# shellcheck shell=bash\n# What it is.\n# And why.\n\nset -e\n\n  # Reason.\n  echo a # b\n"),
-    ).to.equal("#!/bin/bash\nset -e\n  echo a # b\n");
+    ).to.equal("#!/bin/bash\nset -e\necho a # b\n");
   });
 
   it("keeps what only looks like a comment", () => {
@@ -31,6 +31,19 @@ describe("withoutComments", () => {
     ]) {
       expect(shell(text), text).to.equal(text);
     }
+  });
+
+  it("leaves out indentation, but for what stands in quotes and here-documents", () => {
+    expect(shell("if a; then\n  b \\\n    --c\n\tfi\n")).to.equal("if a; then\nb \\\n--c\nfi\n");
+    for (const text of [
+      "jq 'a\n  | b\n  '\n",
+      'echo "a\n  b"\n',
+      "cat <<END\n  a\nEND\n",
+      "cat <<-END\n\ta\n\tEND\n",
+    ]) {
+      expect(shell(`  ${text}`), text).to.equal(text);
+    }
+    expect(compact('  def a:\n    "b\n  c";\n', "quoted")).to.equal('def a:\n"b\n  c";\n');
   });
 
   it("is not misled by what only looks like the start of a text", () => {
@@ -49,7 +62,7 @@ describe("withoutComments", () => {
   });
 
   it("knows only double quotes in jq and nft", () => {
-    expect(withoutComments("# What.\n# peer's\n\"a\n# b\n\"\n# c\n.x # it's \"\n# d\na's\n# e\n", "quoted")).to.equal(
+    expect(compact("# What.\n# peer's\n\"a\n# b\n\"\n# c\n.x # it's \"\n# d\na's\n# e\n", "quoted")).to.equal(
       '"a\n# b\n"\n.x # it\'s "\na\'s\n',
     );
   });
