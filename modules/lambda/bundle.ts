@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import path from "node:path";
 import { type BuildOptions, buildSync, type TransformOptions, transformSync } from "esbuild";
 
-export const FUNCTIONS = ["recovery-handler", "ddns-updater"] as const;
+export const FUNCTIONS = ["recovery-handler", "ddns-updater", "alert-forwarder"] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
 
 /** Each function's folder, holding the one file that Lambda runs. */

@@ -175,6 +175,7 @@ export class Lambda {
         spoke();
         if (name === "Problems" || name === "Failures") world.lastTroubleAt = world.now;
       },
+      set: silent,
       flush: silent,
     };
     const handler = this.createController({

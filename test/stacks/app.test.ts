@@ -7,7 +7,7 @@ import { ROOT, site, synthesizeApp } from "../support/synth";
 
 /** Any folder does: the code is not what is tested here. */
 const CODE = path.join(ROOT, "assets/lambda/shared");
-const BUNDLES = { "recovery-handler": CODE, "ddns-updater": CODE };
+const BUNDLES = { "recovery-handler": CODE, "ddns-updater": CODE, "alert-forwarder": CODE };
 const DNS = { provider: "cloudflare", zone: "example.com", name: "vpn.example.com" };
 
 /** The stacks of an app, each with the stacks that have to be deployed before it. */
@@ -29,7 +29,7 @@ describe("the app", () => {
       "prod-tokyo-server": ["prod-tokyo-network"],
       "prod-tokyo-dns": ["prod-tokyo-server"],
       "prod-tokyo-recovery": ["prod-tokyo-dns", "prod-tokyo-network", "prod-tokyo-server"],
-      "prod-tokyo-monitoring": ["prod-tokyo-recovery"],
+      "prod-tokyo-monitoring": ["prod-tokyo-recovery", "prod-tokyo-server"],
     });
   });
 
@@ -38,7 +38,7 @@ describe("the app", () => {
       "prod-tokyo-network": [],
       "prod-tokyo-server": ["prod-tokyo-network"],
       "prod-tokyo-recovery": ["prod-tokyo-network", "prod-tokyo-server"],
-      "prod-tokyo-monitoring": ["prod-tokyo-recovery"],
+      "prod-tokyo-monitoring": ["prod-tokyo-recovery", "prod-tokyo-server"],
     });
   });
 

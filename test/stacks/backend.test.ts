@@ -6,13 +6,13 @@ import { type Json, ROOT, synthesize, synthesizeApp } from "../support/synth";
 
 /** Any folder does: the code is not what is tested here. */
 const CODE = path.join(ROOT, "assets/lambda/shared");
-const BUNDLES = { "recovery-handler": CODE, "ddns-updater": CODE };
+const BUNDLES = { "recovery-handler": CODE, "ddns-updater": CODE, "alert-forwarder": CODE };
 const LAYERS = ["network", "server", "recovery", "monitoring"];
 /** Which stacks' states each stack reads. */
 const READS: Record<string, string[]> = {
   "prod-tokyo-server": ["prod-tokyo-network"],
   "prod-tokyo-recovery": ["prod-tokyo-network", "prod-tokyo-server"],
-  "prod-tokyo-monitoring": ["prod-tokyo-recovery"],
+  "prod-tokyo-monitoring": ["prod-tokyo-recovery", "prod-tokyo-server"],
 };
 
 /** Checks where every stack keeps its state, and that whoever reads it looks there. */

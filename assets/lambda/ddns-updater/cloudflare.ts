@@ -1,5 +1,6 @@
-import { type Secret, scrub } from "../shared/secret";
-import { Failed, type Patience, withRetries } from "./retry";
+import { problemOf, retryAfterMs, whyNoAnswer } from "../shared/http";
+import { Failed, type Patience, withRetries } from "../shared/retry";
+import type { Secret } from "../shared/secret";
 
 export const RECORD_TYPES = ["A", "AAAA"] as const;
 export type RecordType = (typeof RECORD_TYPES)[number];
@@ -40,8 +41,7 @@ interface ErrorEntry {
   readonly message: string;
 }
 
-/** A gateway's page of HTML tells no more than its beginning. */
-const LONGEST_REASON = 200;
+const ATTEMPTS = { most: 4, timeoutMs: 5_000, firstDelayMs: 500 } as const;
 /** "Authentication error" and "Invalid access token". */
 const TOKEN_REFUSED = [10000, 9109];
 /** "Invalid or missing zone id" and "Could not route to …, perhaps your object identifier is invalid?" */
@@ -79,7 +79,9 @@ export class Cloudflare {
   }
 
   private call<T>(what: string, request: Request<T>): Promise<T> {
-    return withRetries(`Cloudflare, ${what}`, this.props.patience, (timeoutMs) => this.attempt(request, timeoutMs));
+    return withRetries(`Cloudflare, ${what}`, this.props.patience, ATTEMPTS, (timeoutMs) =>
+      this.attempt(request, timeoutMs),
+    );
   }
 
   private async attempt<T>(request: Request<T>, timeoutMs: number): Promise<T> {
@@ -91,17 +93,17 @@ export class Cloudflare {
     throw this.refusal(response, text, entries);
   }
 
-  private refusal({ ok, status, headers }: Response, text: string, errors: readonly ErrorEntry[]): Failed {
+  private refusal(response: Response, text: string, errors: readonly ErrorEntry[]): Failed {
+    const { ok, status } = response;
     const { fixes, patience } = this.props;
     const reasons = errors.map(({ code, message }) => `${code} ${message}`).join(", ") || text.trim();
-    // Cut only after scrubbing: half a secret would not be recognised.
-    const problem = `HTTP ${status} ${scrub(reasons).slice(0, LONGEST_REASON)}`.replace(/[\s.]+$/, "");
+    const problem = problemOf(status, reasons);
     const tokenRefused = status === 401 || status === 403 || hasCode(errors, TOKEN_REFUSED);
     const zoneUnknown = hasCode(errors, ZONE_UNKNOWN) || (status === 404 && !hasCode(errors, RECORD_GONE));
     if (ok || status === 408 || status === 429 || status >= 500) {
       return new Failed(problem, {
         code: status === 429 ? "throttled" : "cloudflare",
-        retryAfterMs: retryAfterMs(headers.get("retry-after"), patience.now()),
+        retryAfterMs: retryAfterMs(response, patience.now()),
         fix: fixes.later,
       });
     }
@@ -125,7 +127,7 @@ export class Cloudflare {
       });
       return { response, text: await response.text() };
     } catch (cause) {
-      throw new Failed(`no answer (${reasonOf(cause, timeoutMs)})`, { code: "no-answer", cause, fix: fixes.later });
+      throw new Failed(`no answer (${whyNoAnswer(cause, timeoutMs)})`, { code: "no-answer", cause, fix: fixes.later });
     }
   }
 }
@@ -200,19 +202,4 @@ function isGone(status: number, errors: readonly ErrorEntry[]): boolean {
 
 function asObject(value: unknown): Record<string, unknown> {
   return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-}
-
-/** fetch says "fetch failed", and why in the cause. */
-function reasonOf(error: unknown, timeoutMs: number): string {
-  const { name, message, cause } = error as Error;
-  if (name === "TimeoutError") return `within ${timeoutMs} ms`;
-  const { code, message: detail } = asObject(cause);
-  return String(code ?? detail ?? message);
-}
-
-/** Retry-After is a number of seconds or a date. */
-function retryAfterMs(header: string | null, now: number): number | undefined {
-  if (header === null) return undefined;
-  const ms = /^\s*\d+\s*$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now;
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }

@@ -5,10 +5,11 @@ import { SSMClient } from "@aws-sdk/client-ssm";
 import { type ClientOverrides, clientConfig } from "../shared/clients";
 import { type Reader, readEnvironment, type Variables } from "../shared/environment";
 import { outwardError } from "../shared/errors";
+import { isSafeUrl } from "../shared/http";
 import { createLog, LOG_LEVELS } from "../shared/log";
 import { createMetrics, type Metrics } from "../shared/metrics";
+import type { Patience } from "../shared/retry";
 import { RECORD_TYPES } from "./cloudflare";
-import type { Patience } from "./retry";
 import { type DnsSettings, type Result, update } from "./update";
 
 /** The rest of the function's minute is for what is under way, the log and the metric. */
@@ -72,7 +73,7 @@ function readSettings(variables: Variables) {
 }
 
 function readDnsSettings(read: Reader): DnsSettings {
-  const baseUrl = read.matching("CLOUDFLARE_BASE_URL", isSafe, "an https URL, or an http URL of 127.0.0.1");
+  const baseUrl = read.matching("CLOUDFLARE_BASE_URL", isSafeUrl, "an https URL, or an http URL of 127.0.0.1");
   return {
     zoneId: read.required("CLOUDFLARE_ZONE_ID"),
     name: read.required("DNS_NAME"),
@@ -81,13 +82,6 @@ function readDnsSettings(read: Reader): DnsSettings {
     address: read.matching("ADDRESS", isIPv4, "an IPv4 address"),
     baseUrl: (baseUrl ?? CLOUDFLARE).replace(/\/+$/, ""),
   };
-}
-
-/** The token is sent there. */
-function isSafe(url: string): boolean {
-  if (!URL.canParse(url)) return false;
-  const { protocol, hostname } = new URL(url);
-  return protocol === "https:" || (protocol === "http:" && hostname === "127.0.0.1");
 }
 
 let warm: ReturnType<typeof createHandler> | undefined;

@@ -24,7 +24,7 @@ async function findRecord(cloudflare: Cloudflare, wanted: WantedRecord, log: Log
   if (id !== undefined) {
     const record = await cloudflare.read(wanted, id);
     if (record && isWanted(record, wanted)) return record;
-    log.warn("the record's id is not this name's any more: looking it up by name; run `cdktf deploy`", {
+    log.warn("the record's id is not this name's any more: looking it up by name; run `cdktf deploy '*'`", {
       id,
       name,
       type,
@@ -37,11 +37,11 @@ async function findRecord(cloudflare: Cloudflare, wanted: WantedRecord, log: Log
   throw record
     ? new StingyError(`There are ${found.length} ${type} records of ${name}, and none of them is known to be ours.`, {
         code: "records-ambiguous",
-        fix: "Delete all but one at Cloudflare, then run `cdktf deploy`.",
+        fix: "Delete all but one at Cloudflare, then run `cdktf deploy '*'`.",
       })
     : new StingyError(`There is no ${type} record of ${name}.`, {
         code: "record-missing",
-        fix: "`cdktf deploy` makes it.",
+        fix: "`cdktf deploy '*'` makes it.",
       });
 }
 

@@ -1,7 +1,8 @@
 import { DescribeInstancesCommand, type EC2Client } from "@aws-sdk/client-ec2";
-import { GetParameterCommand, type SSMClient } from "@aws-sdk/client-ssm";
+import type { SSMClient } from "@aws-sdk/client-ssm";
 import { StingyError } from "../shared/errors";
 import { isInstanceId } from "../shared/instance-id";
+import { readParameter } from "../shared/parameter";
 import { Secret } from "../shared/secret";
 import type { RecordType } from "./cloudflare";
 
@@ -13,19 +14,8 @@ export interface Aws {
 
 const NEXT_PROMOTION = "The controller has the records written at the next promotion.";
 
-/** What SSM may say without a text of its own being repeated: its answers hold secrets. */
-const SSM_ERRORS = [
-  "AccessDeniedException",
-  "ExpiredTokenException",
-  "InternalServerError",
-  "InvalidKeyId",
-  "ThrottlingException",
-  "TimeoutError",
-  "UnrecognizedClientException",
-];
-
 export async function readInstanceId(aws: Aws): Promise<string> {
-  const id = await readParameter(aws, "instance-id", "`cdktf deploy` makes it.");
+  const id = await readParameter(aws.ssm, `${aws.storePrefix}/instance-id`, "`cdktf deploy '*'` makes it.");
   if (id === "initial") {
     throw new StingyError("No server has been promoted yet: there is no address to publish.", {
       code: "no-server",
@@ -63,7 +53,7 @@ export async function findAddresses({ ec2 }: Aws, id: string): Promise<Record<Re
 export async function readToken(aws: Aws): Promise<Secret> {
   const name = `${aws.storePrefix}/cloudflare-token`;
   const fix = putToken(aws);
-  const value = await readParameter(aws, "cloudflare-token", fix);
+  const value = await readParameter(aws.ssm, name, fix);
   const token = new Secret(value);
   // fetch quotes a header that it refuses in its error.
   if (!/^[\x21-\x7e]{8,}$/.test(value)) {
@@ -77,21 +67,4 @@ export async function readToken(aws: Aws): Promise<Secret> {
 
 export function putToken({ storePrefix }: Pick<Aws, "storePrefix">): string {
   return `Put one that has Zone:DNS:Edit there: \`aws ssm put-parameter --name ${storePrefix}/cloudflare-token --type SecureString --overwrite --value file://token.txt\`.`;
-}
-
-async function readParameter({ ssm, storePrefix }: Aws, name: string, fix: string): Promise<string> {
-  const Name = `${storePrefix}/${name}`;
-  const value = await ssm.send(new GetParameterCommand({ Name, WithDecryption: true })).then(
-    ({ Parameter }) => Parameter?.Value?.trim(),
-    (error: Error & { $metadata?: { httpStatusCode?: number } }) => {
-      if (error.name === "ParameterNotFound") return undefined;
-      const status = error.$metadata?.httpStatusCode;
-      const reason =
-        SSM_ERRORS.find((known) => known === error.name) ?? (status === undefined ? "no answer" : `HTTP ${status}`);
-      throw new StingyError(`SSM did not give ${Name}: ${reason}.`, { code: "ssm" });
-    },
-  );
-  if (!value)
-    throw new StingyError(`Parameter ${Name} does not exist or is empty.`, { code: "parameter-missing", fix });
-  return value;
 }

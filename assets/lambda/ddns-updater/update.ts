@@ -1,7 +1,7 @@
 import { StingyError } from "../shared/errors";
+import type { Patience } from "../shared/retry";
 import { Cloudflare, type RecordType } from "./cloudflare";
 import { type Outcome, updateRecord } from "./record";
-import type { Patience } from "./retry";
 import { type Aws, findAddresses, putToken, readInstanceId, readToken } from "./server";
 
 export interface DnsSettings {
@@ -58,7 +58,7 @@ async function updateOnce({ aws, dns, patience, again }: Context) {
         patience,
         fixes: {
           token: putToken(aws),
-          zone: "Check dns.zone and dns.zoneId in stingy.yaml, then run `cdktf deploy`.",
+          zone: "Check dns.zone and dns.zoneId in stingy.yaml, then run `cdktf deploy '*'`.",
           later: `It may heal by itself; then run \`${again}\`.`,
         },
       }),

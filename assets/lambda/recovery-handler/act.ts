@@ -11,11 +11,12 @@ import {
   type Market,
   type Override,
 } from "./cloud";
-import { type Action, NOT_READY, type Problem } from "./decide";
+import { type Action, MARKS, NOT_READY, type Problem, STOOD_DOWN } from "./decide";
 import { adviceFor, type Refusal, refusalOf } from "./launch-errors";
 import { type LaunchRecord, writeLaunches } from "./launches";
 import { PARAMETERS, pathOf, toInstance } from "./observe";
 import type { Settings } from "./settings";
+import { SECOND_MS, since } from "./time";
 
 export interface Context {
   readonly settings: Settings;
@@ -77,6 +78,8 @@ async function perform(context: Context, action: Action, problems: Problem[]): P
     case "mark":
       await cloud.tag(action.instanceId, action.mark, action.value);
       if (action.why === NOT_READY) context.metrics.count("SuccessorsFailed");
+      if (action.mark === MARKS.notice && action.value.startsWith("interruption "))
+        context.metrics.count("Interruptions");
       return true;
     case "watch-closely":
       await cloud.watchClosely(action.enabled);
@@ -109,7 +112,7 @@ async function promote(
   context: Context,
   { instanceId, states, named }: Extract<Action, { do: "promote" }>,
 ): Promise<boolean> {
-  const { cloud, log, metrics, settings } = context;
+  const { cloud, log, metrics, now, settings } = context;
   const [found] = await cloud.instancesById([instanceId]);
   const instance = found && toInstance(found, []);
   const fit = instance?.phase === "running" && !instance.endingSince && states.includes(instance.state ?? "");
@@ -122,6 +125,8 @@ async function promote(
   if (named === instanceId) return true;
   await writeInstanceId(context, instanceId);
   metrics.count("Promotions");
+  // One that stood down was launched for another recovery.
+  if (instance.state !== STOOD_DOWN) metrics.set("RecoverySeconds", since(instance.launchedAt, now()) / SECOND_MS);
   return true;
 }
 
@@ -154,7 +159,8 @@ async function launch(
       return true;
     }
     metrics.count("LaunchesRefused");
-    log.error("nothing was launched", { reason, market, by: attempt.by, ...result });
+    const { message: says, ...refused } = result;
+    log.error("nothing was launched", { reason, market, by: attempt.by, ...refused, says });
     const { outcome, refusal } = result;
     if (refusal === "no-answer") return false;
     refusals++;

@@ -108,6 +108,9 @@ export type Action =
   | { readonly do: "set-desired-state"; readonly state: "running" | "stopped" }
   | { readonly do: "write-launches"; readonly record: LaunchRecord; readonly replace: boolean };
 
+/** Whether the site has a server that is well, awaits its first one, lacks one, or is not to have one. */
+export type Service = "serving" | "starting" | "missing" | "paused";
+
 /** What only a person can mend. */
 export interface Problem {
   readonly code: string;
@@ -117,6 +120,7 @@ export interface Problem {
 export interface Decision {
   readonly actions: readonly Action[];
   readonly problems: readonly Problem[];
+  readonly service: Service;
   /** The server and its successor as the controller takes them. */
   readonly server?: string | undefined;
   readonly successor?: string | undefined;
@@ -156,10 +160,11 @@ export function decide(observed: Observation, hint: Hint, now: Date, policy: Pol
   const { seen, marks } = remember(observed, hint, now, policy);
   const server = serverOf(seen);
   const { successor, waiting } = successorsOf(seen, server, now);
-  const roles = { server: server?.id, successor: successor?.id };
+  const service = desired === "stopped" ? "paused" : serviceOf(seen, server, now);
+  const roles = { server: server?.id, successor: successor?.id, service } as const;
   if (hint.kind === "command" && hint.command === "status") return { actions: [], problems, ...roles };
   if (desired === undefined || "instance-id" in seen.garbage) return { actions: first, problems, ...roles };
-  if (desired === "stopped") return { actions: [...first, ...pause(seen, hint, now)], problems };
+  if (desired === "stopped") return { actions: [...first, ...pause(seen, hint, now)], problems, service };
   if (isOutOfReach(seen)) return { actions: [...first, ...mendLaunches(seen, now)], problems, ...roles };
 
   const situation: Situation = { seen, hint, now, policy, server, successor, waiting };
@@ -217,7 +222,7 @@ function byPromise(a: Instance, b: Instance): number {
   return rank(a) - rank(b) || (isNewer(a, b) ? -1 : 1);
 }
 
-const STOOD_DOWN = "stood-down";
+export const STOOD_DOWN = "stood-down";
 const READY = ["ready", "serving"];
 /** One that stood down serves again when it gets the address back. */
 const READY_OR_STOOD_DOWN = [...READY, STOOD_DOWN];
@@ -244,6 +249,13 @@ function isBeingTaken({ notice }: Instance): boolean {
 
 function isExpired({ launchedAt }: Instance, now: Date): boolean {
   return since(launchedAt, now) > READY_WITHIN_MS;
+}
+
+function serviceOf(seen: Observation, server: Instance | undefined, now: Date): Service {
+  if (server && isWell(server, seen, now)) return "serving";
+  const { last } = seen.launches;
+  const isFirst = seen.serverId === undefined && last?.failures === 0 && last.refusals === 0;
+  return isFirst && since(last.at, now) < READY_WITHIN_MS ? "starting" : "missing";
 }
 
 type Whereabouts = Pick<Observation, "address" | "instances" | "serverId">;
@@ -480,14 +492,14 @@ function problemsOf({ garbage, desiredState, address, instances, serverId }: Obs
   if (desiredState === undefined && !("desired-state" in garbage)) {
     problems.push({
       code: "desired-state-is-missing",
-      message: "The parameter desired-state is missing, so nothing is started or ended. `cdktf deploy` makes it.",
+      message: "The parameter desired-state is missing, so nothing is started or ended. `cdktf deploy '*'` makes it.",
     });
   }
   if (address?.kind === "missing") {
     problems.push({
       code: "address-is-missing",
       message:
-        "The site's Elastic IP does not exist any more, so nothing is started or ended. `cdktf deploy` makes a new one.",
+        "The site's Elastic IP does not exist any more, so nothing is started or ended. `cdktf deploy '*'` makes a new one.",
     });
   } else if (isOutOfReach({ address, instances, serverId })) {
     const holder = address?.kind === "instance" ? address.instanceId : address?.kind === "other" ? address.name : "";

@@ -55,7 +55,7 @@ export function adviceFor(kind: Refusal): string | undefined {
     case "quota":
       return "Ask for a higher quota in Service Quotas, or end machines of this account that nobody needs.";
     case "configuration":
-      return "Something that Terraform made is gone or wrong: `cdktf diff '*'` shows what, `cdktf deploy '*'` makes it again.";
+      return "Something that Terraform made is gone or wrong: `npx stingy plan` shows what, `cdktf deploy '*'` makes it again.";
     case "permission":
       return "The controller's role, a policy of your organization, or AWS's verification of the account does not allow it: `cdktf deploy '*'` sets the role right.";
     case "unknown":

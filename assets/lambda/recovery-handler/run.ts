@@ -50,8 +50,11 @@ async function run(context: Context, hint: Hint): Promise<Summary> {
   if ("instanceId" in hint && !seen.instances.some(({ id }) => id === hint.instanceId)) {
     log.info("the event is about an instance that is not of this site: ignored", { hint });
   }
-  const { actions, problems, server, successor } = decide(seen, hint, seenAt, settings);
-  log.info("looked", { hint, server, successor, seen, actions });
+  const { actions, problems, server, successor, service } = decide(seen, hint, seenAt, settings);
+  log.info("looked", { hint, server, successor, service, seen, actions });
+  metrics.set("ServersMissing", service === "missing" ? 1 : 0);
+  // In the server's stead: silence is left to mean a server that serves and says nothing.
+  if (service !== "serving") metrics.set("PeersActive", 0);
   const outcome = await act(context, actions, seenAt);
   const all = [...problems, ...outcome.problems];
   if (all.length > 0) {

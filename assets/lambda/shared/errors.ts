@@ -25,7 +25,7 @@ export class StingyError extends Error {
 export class EnvironmentError extends StingyError {
   override readonly name = "EnvironmentError";
 
-  constructor(problems: readonly string[], fix = "`cdktf deploy` sets what the function needs.") {
+  constructor(problems: readonly string[], fix = "`cdktf deploy '*'` sets what the function needs.") {
     super(`The function's environment is not usable: ${problems.join("; ")}.`, { code: "environment", fix });
   }
 }

@@ -1,42 +1,37 @@
-/** Problems: a person is needed. Failures: a run failed. */
-export type MetricName =
-  | "Problems"
-  | "RejectedEvents"
-  | "LaunchesRefused"
-  | "SuccessorsFailed"
-  | "Promotions"
-  | "Failures"
-  | "DnsFailures";
+import { FUNCTION_METRICS, type FunctionMetric, METRICS_NAMESPACE } from "../../../modules/metrics";
 
 export interface Metrics {
-  count(name: MetricName, value?: number): void;
-  /** Writes what was counted since the last time, if anything was. */
+  /** Adds to what was counted. */
+  count(name: FunctionMetric, value?: number): void;
+  /** Says how much it is now. */
+  set(name: FunctionMetric, value: number): void;
+  /** Writes what was counted and set since the last time, if anything was. */
   flush(): void;
 }
-
-/** The same as of the server's metrics. */
-const NAMESPACE = "StingyVPN";
 
 /** Metrics in CloudWatch's Embedded Metric Format: a log line instead of a call, a permission and a client. */
 export function createMetrics(
   dimensions: Readonly<Record<string, string>>,
   write: (line: string) => void = (line) => process.stdout.write(line),
 ): Metrics {
-  const counts = new Map<MetricName, number>();
+  const values = new Map<FunctionMetric, number>();
   return {
     count(name, value = 1) {
-      counts.set(name, (counts.get(name) ?? 0) + value);
+      values.set(name, (values.get(name) ?? 0) + value);
+    },
+    set(name, value) {
+      values.set(name, value);
     },
     flush() {
-      if (counts.size === 0) return;
+      if (values.size === 0) return;
       const definition = {
-        Namespace: NAMESPACE,
+        Namespace: METRICS_NAMESPACE,
         Dimensions: [Object.keys(dimensions)],
-        Metrics: Array.from(counts.keys(), (Name) => ({ Name, Unit: "Count" })),
+        Metrics: Array.from(values.keys(), (Name) => ({ Name, Unit: FUNCTION_METRICS[Name] })),
       };
       const _aws = { Timestamp: Date.now(), CloudWatchMetrics: [definition] };
-      write(`${JSON.stringify({ ...dimensions, ...Object.fromEntries(counts), _aws })}\n`);
-      counts.clear();
+      write(`${JSON.stringify({ ...dimensions, ...Object.fromEntries(values), _aws })}\n`);
+      values.clear();
     },
   };
 }

@@ -12,7 +12,7 @@ import type { Action } from "../../../assets/lambda/recovery-handler/decide";
 import { type LaunchRecord, writeLaunches } from "../../../assets/lambda/recovery-handler/launches";
 import type { Settings } from "../../../assets/lambda/recovery-handler/settings";
 import { createLog } from "../../../assets/lambda/shared/log";
-import type { MetricName } from "../../../assets/lambda/shared/metrics";
+import type { FunctionMetric } from "../../../modules/metrics";
 import { failure } from "./fake-aws";
 
 const SEEN = new Date("2026-11-21T12:00:00Z");
@@ -75,7 +75,7 @@ async function run(actions: readonly Action[], behaviour: Behaviour = {}, settin
   const calls: string[] = [];
   const requests: LaunchRequest[] = [];
   const lines: { level: string; message: string }[] = [];
-  const counted: Partial<Record<MetricName, number>> = {};
+  const counted: Partial<Record<FunctionMetric, number>> = {};
   let now = SEEN;
   const cloud = new Proxy({} as Cloud, {
     get:
@@ -99,6 +99,9 @@ async function run(actions: readonly Action[], behaviour: Behaviour = {}, settin
       count(name, value = 1) {
         counted[name] = (counted[name] ?? 0) + value;
       },
+      set(name, value) {
+        counted[name] = value;
+      },
       flush() {},
     },
     now: () => now,
@@ -118,7 +121,7 @@ async function run(actions: readonly Action[], behaviour: Behaviour = {}, settin
 let started: {
   calls: string[];
   lines: { level: string; message: string }[];
-  counted: Partial<Record<MetricName, number>>;
+  counted: Partial<Record<FunctionMetric, number>>;
   later: (ms: number) => void;
 };
 
@@ -266,8 +269,17 @@ describe("recovery-handler: act: promotion", () => {
   });
 
   it("counts what was promoted", async () => {
-    expect((await run([PROMOTE])).counted).to.deep.equal({ Promotions: 1 });
+    expect((await run([PROMOTE])).counted.Promotions).to.equal(1);
     expect((await run([{ ...PROMOTE, named: PROMOTE.instanceId }])).counted).to.deep.equal({});
+  });
+
+  it("tells how long it took from the launch, but not of one that was launched for another recovery", async () => {
+    const launchedAt = new Date(SEEN.getTime() - 95_000);
+    const found = { ...READY, launchedAt };
+    expect((await run([PROMOTE], { instancesById: async () => [found] })).counted.RecoverySeconds).to.equal(95);
+    const stoodDown = { ...found, tags: new Map([["state", "stood-down"]]) };
+    const { counted } = await run([{ ...PROMOTE, states: ["stood-down"] }], { instancesById: async () => [stoodDown] });
+    expect(counted).to.deep.equal({ Promotions: 1 });
   });
 
   it("leaves out the address, or the DNS updater, where the site has none", async () => {

@@ -216,7 +216,7 @@ describe("ddns-updater", () => {
       [
         "an empty parameter",
         " ",
-        "Parameter /stingy-vpn/prod/instance-id does not exist or is empty. `cdktf deploy` makes it.",
+        "Parameter /stingy-vpn/prod/instance-id does not exist or is empty. `cdktf deploy '*'` makes it.",
       ],
     ] as const) {
       it(`are missing: ${name}`, async () => {
@@ -323,7 +323,7 @@ describe("ddns-updater", () => {
         const { time, ...warning } = logged()[0];
         expect(warning).to.deep.equal({
           level: "warn",
-          message: "the record's id is not this name's any more: looking it up by name; run `cdktf deploy`",
+          message: "the record's id is not this name's any more: looking it up by name; run `cdktf deploy '*'`",
           id: "record-4",
           name: NAME,
           type: "A",
@@ -366,7 +366,7 @@ describe("ddns-updater", () => {
 
     it("is not made when there is none", async () => {
       cloudflare.reset(TOKEN, AAAA);
-      expect(await messageOf()).to.equal(`There is no A record of ${NAME}. \`cdktf deploy\` makes it.`);
+      expect(await messageOf()).to.equal(`There is no A record of ${NAME}. \`cdktf deploy '*'\` makes it.`);
       expect(cloudflare.records).to.have.length(1);
     });
 
@@ -374,7 +374,7 @@ describe("ddns-updater", () => {
       cloudflare.reset(TOKEN, MOVED, { ...MOVED, id: "record-newer" });
       expect(await messageOf()).to.equal(
         `There are 2 A records of ${NAME}, and none of them is known to be ours. ` +
-          "Delete all but one at Cloudflare, then run `cdktf deploy`.",
+          "Delete all but one at Cloudflare, then run `cdktf deploy '*'`.",
       );
       expect(written()).to.deep.equal([]);
     });
@@ -419,8 +419,8 @@ describe("ddns-updater", () => {
       cloudflare.reset(TOKEN);
       const message = await messageOf({ DNS_RECORDS: "A,AAAA" });
       expect(message).to.equal(
-        `There is no A record of ${NAME}. \`cdktf deploy\` makes it. ` +
-          `There is no AAAA record of ${NAME}. \`cdktf deploy\` makes it.`,
+        `There is no A record of ${NAME}. \`cdktf deploy '*'\` makes it. ` +
+          `There is no AAAA record of ${NAME}. \`cdktf deploy '*'\` makes it.`,
       );
       expect(logged().filter(({ level }) => level === "error")).to.have.length(2);
     });
@@ -532,7 +532,7 @@ describe("ddns-updater", () => {
     it("are not made for a wrong zone", async () => {
       expect(await messageOf({ CLOUDFLARE_ZONE_ID: "other" })).to.equal(
         "Cloudflare, reading the A record of vpn.example.com: HTTP 400 1003 Invalid or missing zone id. " +
-          "Check dns.zone and dns.zoneId in stingy.yaml, then run `cdktf deploy`.",
+          "Check dns.zone and dns.zoneId in stingy.yaml, then run `cdktf deploy '*'`.",
       );
       cloudflare.reset(TOKEN, A);
       cloudflare.script(/^GET/, NO_SUCH_RECORD, NO_SUCH_ZONE);
@@ -562,7 +562,7 @@ describe("ddns-updater", () => {
         'LOG_LEVEL is "loud", not one of debug, info, warn, error; ' +
         'CLOUDFLARE_BASE_URL is "http://api.cloudflare.com", not an https URL, or an http URL of 127.0.0.1; ' +
         "DNS_NAME is missing; DNS_RECORDS has MX, and may only have A, AAAA; " +
-        'ADDRESS is "2001:db8::1", not an IPv4 address. `cdktf deploy` sets what the function needs.';
+        "ADDRESS is \"2001:db8::1\", not an IPv4 address. `cdktf deploy '*'` sets what the function needs.";
       const error = await failure(run(variables));
       expect([error.name, error.message]).to.deep.equal(["EnvironmentError", message]);
       expect(logged().map(({ level, error }) => [level, error])).to.deep.equal([

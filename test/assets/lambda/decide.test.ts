@@ -459,7 +459,7 @@ describe("recovery-handler: decide: odd states", () => {
       {
         code: "address-is-missing",
         message:
-          "The site's Elastic IP does not exist any more, so nothing is started or ended. `cdktf deploy` makes a new one.",
+          "The site's Elastic IP does not exist any more, so nothing is started or ended. `cdktf deploy '*'` makes a new one.",
       },
     ]);
   });
@@ -475,7 +475,7 @@ describe("recovery-handler: decide: odd states", () => {
     expect(problems(seen)).to.deep.equal([
       {
         code: "desired-state-is-missing",
-        message: "The parameter desired-state is missing, so nothing is started or ended. `cdktf deploy` makes it.",
+        message: "The parameter desired-state is missing, so nothing is started or ended. `cdktf deploy '*'` makes it.",
       },
     ]);
   });
@@ -1385,5 +1385,40 @@ describe("recovery-handler: decide: whatever is seen", () => {
       }
       if (given.kind === "command" && given.command === "status") expect(does).to.deep.equal([]);
     });
+  });
+});
+
+describe("recovery-handler: decide: the service", () => {
+  const service = (...given: Parameters<typeof decided>) => decided(...given).service;
+  const first = (last: Partial<LaunchRecord> = {}) => ({
+    ...EMPTY,
+    launches: { last: { ...noLaunch(ago(2 * MINUTE)), ...last } },
+  });
+
+  it("is there with a server that is well, though a successor starts or a person asks", () => {
+    expect(service(site([SERVER]))).to.equal("serving");
+    expect(service(site([SERVER, STARTING]), command("status"))).to.equal("serving");
+  });
+
+  it("is missing without a server, with one that is not well, and where the address is somebody else's", () => {
+    expect(service(site([], { address: NOBODY }))).to.equal("missing");
+    expect(service(site([{ ...SERVER, state: "unhealthy:egress" }]))).to.equal("missing");
+    expect(service(site([{ ...SERVER, impaired: true }]))).to.equal("missing");
+    expect(service(site([], { address: { kind: "other", name: "eni-1" } }))).to.equal("missing");
+  });
+
+  it("is not missed while the site's first server starts, for ten minutes and as long as nothing went wrong", () => {
+    expect(service(first())).to.equal("starting");
+    expect(service(first({ outcome: "unknown" }))).to.equal("starting");
+    expect(service(first({ at: ago(10 * MINUTE) }))).to.equal("missing");
+    expect(service(first({ refusals: 1, outcome: "refused" }))).to.equal("missing");
+    expect(service(first({ failures: 1 }))).to.equal("missing");
+    expect(service({ ...first(), serverId: "i-server" })).to.equal("missing");
+  });
+
+  it("is not missed while the site is paused, also by the command that pauses it", () => {
+    expect(service(site([SERVER], { desiredState: "stopped" }))).to.equal("paused");
+    expect(service(site([SERVER]), command("pause"))).to.equal("paused");
+    expect(service(site([], { desiredState: "stopped", address: NOBODY }), command("resume"))).to.equal("missing");
   });
 });

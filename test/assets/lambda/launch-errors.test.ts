@@ -63,7 +63,7 @@ const ADVICE: Readonly<Record<Refusal, string | undefined>> = {
     "Make the role that Spot needs (aws iam create-service-linked-role --aws-service-name spot.amazonaws.com), or ask for a higher Spot quota in Service Quotas.",
   quota: "Ask for a higher quota in Service Quotas, or end machines of this account that nobody needs.",
   configuration:
-    "Something that Terraform made is gone or wrong: `cdktf diff '*'` shows what, `cdktf deploy '*'` makes it again.",
+    "Something that Terraform made is gone or wrong: `npx stingy plan` shows what, `cdktf deploy '*'` makes it again.",
   permission:
     "The controller's role, a policy of your organization, or AWS's verification of the account does not allow it: `cdktf deploy '*'` sets the role right.",
   unknown: "The error is not known to the controller; it goes on trying.",

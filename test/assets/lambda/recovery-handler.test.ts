@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { createHandler } from "../../../assets/lambda/recovery-handler";
+import { NOW as NOW_QUERY } from "../../../modules/monitoring/dashboard";
 import { type Answer, BROKEN_CONNECTION, ec2Error, FakeAws, failure, instanceXml, json, xml } from "./fake-aws";
 
 const ENVIRONMENT = {
@@ -152,10 +153,17 @@ describe("recovery-handler", () => {
   const entries = () => lines.map((line) => JSON.parse(line));
   const logged = (message: string) => entries().find((entry) => entry.message === message);
   const errors = () => entries().filter(({ level }) => level === "error");
-  /** What was counted, without what CloudWatch needs to read it. */
+  /** What was counted, without what CloudWatch needs to read it, and without what every look says. */
   const counted = () =>
-    entries().flatMap(({ _aws, ...counts }) =>
-      _aws === undefined ? [] : [{ ...counts, in: _aws.CloudWatchMetrics[0].Namespace }],
+    entries().flatMap(({ _aws, ServersMissing, PeersActive, ...counts }) =>
+      _aws === undefined || Object.keys(counts).length === 2
+        ? []
+        : [{ ...counts, in: _aws.CloudWatchMetrics[0].Namespace }],
+    );
+  /** What every look says: whether a server is missing, and where nobody serves, that no peer is active. */
+  const said = () =>
+    entries().flatMap(({ _aws, ServersMissing, PeersActive }) =>
+      _aws === undefined ? [] : [[ServersMissing, PeersActive]],
     );
   const metric = (counts: Record<string, number>) => [
     { Site: "tokyo", Environment: "prod", ...counts, in: "StingyVPN" },
@@ -220,6 +228,39 @@ describe("recovery-handler", () => {
     it("says who called: the version of ours", async () => {
       await run(TICK);
       for (const { headers } of aws.calls) expect(headers["user-agent"]).to.match(/ stingy-vpn\/\d/);
+    });
+
+    it("says that a server serves, and leaves the rest to the server", async () => {
+      pages = [[server()]];
+      await run(TICK);
+      expect(said()).to.deep.equal([[0, undefined]]);
+      expect(logged("looked").service).to.equal("serving");
+    });
+
+    it("says that one is missing, and that no peer is active, where nobody serves", async () => {
+      await run(TICK);
+      expect(said()).to.deep.equal([[1, 0]]);
+      expect(logged("looked").service).to.equal("missing");
+    });
+
+    it("says while the site is paused that none is missing, and that no peer is active", async () => {
+      store["/stingy-vpn/prod/desired-state"] = "stopped";
+      await run(TICK);
+      expect(said()).to.deep.equal([[0, 0]]);
+      expect(logged("looked").service).to.equal("paused");
+    });
+
+    it("has in its line what the dashboard asks the log for", async () => {
+      pages = [[server()], [successor({}, "pending")]];
+      await run(TICK);
+      const asked =
+        /fields (.*)/
+          .exec(NOW_QUERY)?.[1]
+          ?.split(",")
+          .map((field) => field.trim().split(" as ")[0] ?? "") ?? [];
+      expect(asked).to.include.members(["server", "service", "seen.promotedAt"]);
+      for (const field of asked.filter((name) => !name.startsWith("@")))
+        expect(logged("looked")).to.have.nested.property(field);
     });
 
     it("writes down what it saw", async () => {
@@ -553,7 +594,7 @@ describe("recovery-handler", () => {
         [
           problem(
             "configuration",
-            `AWS refused a spot machine ${REASON}: CreateFleet: InvalidSubnetID.NotFound: refused Something that Terraform made is gone or wrong: \`cdktf diff '*'\` shows what, \`cdktf deploy '*'\` makes it again.`,
+            `AWS refused a spot machine ${REASON}: CreateFleet: InvalidSubnetID.NotFound: refused Something that Terraform made is gone or wrong: \`npx stingy plan\` shows what, \`cdktf deploy '*'\` makes it again.`,
           ),
         ],
       ],
@@ -564,7 +605,7 @@ describe("recovery-handler", () => {
         [
           problem(
             "configuration",
-            `AWS refused a spot machine ${REASON}: CreateFleet: InvalidLaunchTemplateId.NotFound: refused Something that Terraform made is gone or wrong: \`cdktf diff '*'\` shows what, \`cdktf deploy '*'\` makes it again.`,
+            `AWS refused a spot machine ${REASON}: CreateFleet: InvalidLaunchTemplateId.NotFound: refused Something that Terraform made is gone or wrong: \`npx stingy plan\` shows what, \`cdktf deploy '*'\` makes it again.`,
           ),
         ],
       ],
@@ -664,7 +705,7 @@ describe("recovery-handler", () => {
       expect(aws.calls.find(({ operation }) => operation === INVOKE)?.headers).to.include({
         "x-amz-invocation-type": "Event",
       });
-      expect(counted()).to.deep.equal(metric({ Promotions: 1 }));
+      expect(counted()).to.deep.equal(metric({ Promotions: 1, RecoverySeconds: 120 }));
     });
 
     it("then marks the old server, and ends it when it has stood down for a minute", async () => {

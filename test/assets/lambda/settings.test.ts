@@ -25,7 +25,7 @@ const VARIABLES = {
 const given = (variables: Readonly<Record<string, string | undefined>>) => () =>
   readSettings({ ...VARIABLES, ...variables });
 const message = (problem: string) =>
-  `The function's environment is not usable: ${problem}. \`cdktf deploy\` sets what the function needs.`;
+  `The function's environment is not usable: ${problem}. \`cdktf deploy '*'\` sets what the function needs.`;
 
 describe("recovery-handler: settings", () => {
   it("reads every variable", () => {

@@ -250,6 +250,20 @@ describe("lambda: metrics", () => {
     expect(new Date(_aws.Timestamp).getTime()).to.equal(_aws.Timestamp);
   });
 
+  it("are what was set last, in their own unit", () => {
+    const { lines, metrics } = metricsOf({ Site: "tokyo" });
+    metrics.set("RecoverySeconds", 95);
+    metrics.set("RecoverySeconds", 93);
+    metrics.set("ServersMissing", 0);
+    metrics.flush();
+    const { _aws, ...values } = JSON.parse(lines.join(""));
+    expect(values).to.deep.equal({ Site: "tokyo", RecoverySeconds: 93, ServersMissing: 0 });
+    expect(_aws.CloudWatchMetrics[0].Metrics).to.deep.equal([
+      { Name: "RecoverySeconds", Unit: "Seconds" },
+      { Name: "ServersMissing", Unit: "Count" },
+    ]);
+  });
+
   it("are nothing when nothing was counted, nor twice the same", () => {
     const { lines, metrics } = metricsOf({ Site: "tokyo" });
     metrics.flush();
@@ -420,7 +434,7 @@ describe("lambda: environment", () => {
         'MORE is "-1", not a whole number, 0 or more; NO_TRIES is missing; ' +
         "WINDOW is [], not a window as JSON; NONSENSE is {, not a window as JSON; NO_WINDOW is missing; " +
         'ADDRESS is "::1", not an IPv4 address; POLICY is "maybe", not one of never, at-once; ' +
-        'LEVEL is "loud", not one of debug, info. `cdktf deploy` sets what the function needs.',
+        "LEVEL is \"loud\", not one of debug, info. `cdktf deploy '*'` sets what the function needs.",
     );
   });
 });

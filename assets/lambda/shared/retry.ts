@@ -1,9 +1,5 @@
-import { StingyError } from "../shared/errors";
-import type { Log } from "../shared/log";
-
-const RETRIES = 3;
-const TIMEOUT_MS = 5_000;
-const FIRST_DELAY_MS = 500;
+import { StingyError } from "./errors";
+import type { Log } from "./log";
 
 export interface Patience {
   /** Of the clock `now`: what would begin after it is given up. */
@@ -12,6 +8,13 @@ export interface Patience {
   readonly sleep: (ms: number) => Promise<unknown>;
   readonly random: () => number;
   readonly log: Log;
+}
+
+export interface Attempts {
+  readonly most: number;
+  readonly timeoutMs: number;
+  /** The longest wait before the second; before each further one it is twice as long. */
+  readonly firstDelayMs: number;
 }
 
 export interface FailedProps {
@@ -36,10 +39,11 @@ export class Failed extends Error {
   }
 }
 
-/** At most three retries, after waits that grow exponentially and are drawn at random from their whole length: full jitter. */
+/** Tries again after waits that grow exponentially and are drawn at random from their whole length: full jitter. */
 export async function withRetries<T>(
   what: string,
   patience: Patience,
+  { most, timeoutMs, firstDelayMs }: Attempts,
   attempt: (timeoutMs: number) => Promise<T>,
 ): Promise<T> {
   const { deadline, now, sleep, random, log } = patience;
@@ -47,13 +51,13 @@ export async function withRetries<T>(
   if (left() === 0) throw new StingyError(`${what}: not tried, this run has no time left.`, { code: "out-of-time" });
   for (let attempts = 1; ; attempts++) {
     try {
-      return await attempt(Math.min(TIMEOUT_MS, left()));
+      return await attempt(Math.min(timeoutMs, left()));
     } catch (error) {
       if (!(error instanceof Failed)) throw error;
       const { permanent, retryAfterMs = 0 } = error.props;
-      const delayMs = Math.round(retryAfterMs + random() * FIRST_DELAY_MS * 2 ** (attempts - 1));
+      const delayMs = Math.round(retryAfterMs + random() * firstDelayMs * 2 ** (attempts - 1));
       if (permanent) throw final(what, "", error);
-      if (attempts > RETRIES) throw final(what, `. Given up after ${attempts} attempts`, error);
+      if (attempts >= most) throw final(what, `. Given up after ${attempts} attempts`, error);
       if (delayMs >= left()) {
         const times = `is due in ${seconds(delayMs)}, and this run has ${seconds(left())} left`;
         throw final(what, `. Given up after attempt ${attempts}: the next ${times}`, error);

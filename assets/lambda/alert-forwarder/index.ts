@@ -1,0 +1,98 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { SSMClient } from "@aws-sdk/client-ssm";
+import { type ClientOverrides, clientConfig } from "../shared/clients";
+import { readEnvironment, type Variables } from "../shared/environment";
+import { outwardError } from "../shared/errors";
+import { createLog, LOG_LEVELS } from "../shared/log";
+import { createMetrics, type Metrics } from "../shared/metrics";
+import type { Patience } from "../shared/retry";
+import { isFirstOk, toAlert } from "./alert";
+import { FORMATS, WEBHOOKS } from "./formats";
+import { post, readUrl, type Target } from "./webhook";
+
+/** The rest of the function's minute is for what is under way, the log and the metric. */
+const TIME_MS = 50_000;
+
+export interface Summary {
+  readonly sent: number;
+}
+
+export interface Replacements extends Partial<Omit<Patience, "deadline">> {
+  readonly sdk?: ClientOverrides;
+  readonly metrics?: Metrics;
+}
+
+export function createHandler(variables: Variables, replacements: Replacements = {}) {
+  const {
+    sdk,
+    log = createLog(LOG_LEVELS.find((level) => level === variables.LOG_LEVEL) ?? "info"),
+    metrics = createMetrics({ Site: variables.SITE || "unknown", Environment: variables.ENVIRONMENT || "unknown" }),
+    ...replaced
+  } = replacements;
+  const clock = { now: Date.now, sleep, random: Math.random, ...replaced };
+  const ssm = new SSMClient(clientConfig(sdk));
+
+  const prepare = async (): Promise<(record: unknown) => Promise<void>> => {
+    const patience = { ...clock, log, deadline: clock.now() + TIME_MS };
+    const { kind, storePrefix, ...place } = readSettings(variables);
+    const target: Target = { kind, storePrefix, patience, url: await readUrl(ssm, storePrefix) };
+    return async (record) => {
+      if (isFirstOk(record)) return log.info("not passed on: an alarm that was just made is quiet");
+      const alert = toAlert(record, place);
+      await post(target, alert.title, FORMATS[kind](alert, place));
+      log.info("passed on", { title: alert.title });
+    };
+  };
+
+  return async (event: unknown): Promise<Summary> => {
+    try {
+      const records = recordsOf(event);
+      let prepared: ReturnType<typeof prepare> | undefined;
+      // One that fails keeps no other from being sent. SNS brings one at a time, so that a second run repeats none that was sent.
+      const settled = await Promise.allSettled(
+        records.map(async (record) => {
+          prepared ??= prepare();
+          return (await prepared)(record);
+        }),
+      );
+      const failures = settled.flatMap((result) => (result.status === "rejected" ? [result.reason as Error] : []));
+      if (failures.length === 0) return { sent: records.length };
+      metrics.count("AlertsLost", failures.length);
+      const distinct = [...new Set(failures)];
+      for (const error of distinct) log.error("not passed on", { error });
+      throw outwardError(together(distinct));
+    } finally {
+      metrics.flush();
+    }
+  };
+}
+
+function readSettings(variables: Variables) {
+  return readEnvironment(variables, (read) => ({
+    environment: read.required("ENVIRONMENT"),
+    site: read.required("SITE"),
+    storePrefix: read.required("STORE_PREFIX"),
+    kind: read.oneOf("WEBHOOK", WEBHOOKS),
+    level: read.oneOf("LOG_LEVEL", LOG_LEVELS, "info"),
+    dashboard: read.optional("DASHBOARD_URL"),
+  }));
+}
+
+/** What is no event of SNS is passed on as it is: better read once for nothing than lost. */
+function recordsOf(event: unknown): readonly unknown[] {
+  const records = (event as { Records?: unknown } | null | undefined)?.Records;
+  return Array.isArray(records) ? records : [event];
+}
+
+function together(failures: readonly Error[]): Error {
+  const [only, ...others] = failures;
+  if (only && others.length === 0) return only;
+  return new AggregateError(failures, failures.map(({ message }) => message).join(" "));
+}
+
+let warm: ReturnType<typeof createHandler> | undefined;
+
+export const handler = async (event: unknown): Promise<Summary> => {
+  warm ??= createHandler(process.env);
+  return warm(event);
+};
