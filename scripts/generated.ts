@@ -4,6 +4,7 @@ import { inline, type SchemaNode } from "../modules/config/explain";
 
 const ROOT = path.resolve(__dirname, "..");
 export const SCHEMA_FILE = path.join(ROOT, "stingy.schema.json");
+export { RUNBOOK_FILE, runbookText } from "./alarm-table";
 export { cliReferenceText } from "./cli-reference";
 export const CLI_FILE = path.join(ROOT, "docs/cli.md");
 export const REFERENCE_FILE = path.join(ROOT, "docs/configuration.md");

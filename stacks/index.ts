@@ -27,7 +27,7 @@ export function createApp({ config, bundles, root, outdir }: SitesProps): App {
     const dns =
       site.dns.provider === "cloudflare" ? new DnsStack(app, { ...common, dns: site.dns, server }) : undefined;
     const recovery = new RecoveryStack(app, { ...common, network, server, bundles, ...(dns ? { dns } : {}) });
-    new MonitoringStack(app, { ...common, recovery });
+    new MonitoringStack(app, { ...common, server, recovery, bundles });
   }
   return app;
 }

@@ -31,7 +31,6 @@ export class RecoveryStack extends SiteStack {
   readonly controller: NodeFunction;
   readonly ddnsUpdater: NodeFunction | undefined;
   readonly deadLetterQueue: DeadLetterQueue;
-  readonly interruptionRule: string;
 
   constructor(
     scope: Construct,
@@ -61,7 +60,6 @@ export class RecoveryStack extends SiteStack {
     this.controller = this.createController(account);
     const triggers = this.createTriggers();
     this.deadLetterQueue.acceptFrom(Object.values(triggers).map(({ ruleArn }) => ruleArn));
-    this.interruptionRule = triggers.interruption.ruleName;
 
     // Tells the controller of a new site, template or DNS record; on destroy it drains the site before anything it needs goes.
     const converge = new LambdaInvocation(this, "converge", {

@@ -1,6 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect } from "chai";
+import type { Command } from "commander";
+import { createProgram } from "../cli/program";
+import { EXTRA_ALARMS } from "../modules/config/site-schema";
+import { siteAlarms } from "../modules/monitoring";
+import { LAYERS, siteNames } from "../modules/names";
 import { ROOT } from "./support/synth";
 
 const documents = [
@@ -31,6 +36,58 @@ describe("documents", () => {
       }
     });
   }
+
+  it("type commands of stingy that exist", () => {
+    for (const document of documents) {
+      for (const [, words = ""] of read(document).matchAll(/npx stingy ([a-z][a-z -]*)/g)) {
+        let { commands }: { commands: readonly Command[] } = createProgram();
+        for (const word of words.trim().split(" ")) {
+          if (commands.length === 0) break;
+          const next = commands.find((each) => each.name() === word);
+          expect(next, `${document}: npx stingy ${words}`).not.to.equal(undefined);
+          ({ commands } = next ?? { commands: [] });
+        }
+      }
+    }
+  });
+
+  it("deploy all stacks or the first ones, and look at one, as cdktf wants it", () => {
+    const inOrder = LAYERS.map((layer) => `prod-tokyo-${layer}`);
+    for (const document of documents) {
+      for (const [, verb, what = ""] of read(document).matchAll(/npx cdktf (deploy|diff|output)((?: [^\s`]+)*)/g)) {
+        const stacks = what
+          .trim()
+          .split(" ")
+          .filter((word) => /^'|^[a-z]+-[a-z]+-[a-z*]+$/.test(word));
+        if (verb === "deploy") {
+          const glob = stacks.length === 1 && /^'(\*|[a-z]+-[a-z]+-\*)'$/.test(stacks[0] ?? "");
+          // cdktf refuses a stack without those that it depends on.
+          const first = stacks.every((stack, index) => stack === inOrder[index]);
+          expect(glob || first, `${document}: npx cdktf deploy${what}`).to.equal(true);
+        } else if (stacks.length > 0) {
+          expect(stacks.join(" "), `${document}: npx cdktf ${verb}${what}`).to.match(/^[a-z]+-[a-z]+-[a-z]+$/);
+        }
+      }
+    }
+  });
+
+  it("call what is at AWS as the stacks do", () => {
+    const names = siteNames({ environment: "prod", name: "tokyo" });
+    const known = [
+      // What HCP Terraform calls their workspaces.
+      ...LAYERS.map((layer) => `${names.prefix}-${layer}`),
+      ...Object.values(names).flatMap((name) => (typeof name === "string" ? [name] : Object.values<string>(name))),
+      ...siteAlarms(
+        { environment: "prod", site: "tokyo", controller: "", ddnsUpdater: "ddns", deadLetterQueue: "" },
+        EXTRA_ALARMS,
+      ).map(({ id }) => `${names.prefix}-${id}`),
+    ];
+    for (const document of documents) {
+      for (const [name = ""] of read(document).matchAll(/stingy-vpn-prod-tokyo(-[a-z]+)*/g)) {
+        expect(known, document).to.include(name);
+      }
+    }
+  });
 
   it("decisions.md says what each dependency is for, and names no other", () => {
     const { dependencies, devDependencies } = JSON.parse(read("package.json"));

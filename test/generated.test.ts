@@ -6,7 +6,9 @@ import {
   CLI_FILE,
   cliReferenceText,
   REFERENCE_FILE,
+  RUNBOOK_FILE,
   referenceText,
+  runbookText,
   SCHEMA_FILE,
   schemaText,
 } from "../scripts/generated";
@@ -22,6 +24,10 @@ describe("generated files", () => {
 
   it("docs/cli.md is current (npm run docs)", () => {
     expect(readFileSync(CLI_FILE, "utf8")).to.equal(cliReferenceText());
+  });
+
+  it("docs/runbook.md has the alarms as they are (npm run docs)", () => {
+    expect(readFileSync(RUNBOOK_FILE, "utf8")).to.equal(runbookText());
   });
 
   it("docs/cli.md has every command, with its options and examples", () => {

@@ -169,6 +169,41 @@ export const DEFAULT_EMAILS: Default<string[]> = {
   reason: "nobody's address can be guessed; without one the alarms are only seen in the console",
 };
 
+export const DEFAULT_WEBHOOK: Default<"none"> = {
+  value: "none",
+  reason: "mail needs no other service",
+};
+
+export const DEFAULT_EXTRA_ALARMS: Default<("cpu" | "connections" | "successors")[]> = {
+  value: [],
+  reason:
+    "the usual alarms are as many as are free, and these seldom need a person: a busy processor only slows down, a stranger's packet may be taken for a device, the next successor may do",
+};
+
+export const DEFAULT_RUNBOOK: Default<string> = {
+  value: "docs/runbook.md",
+  reason: "the file in the repository, as nobody knows where you keep yours",
+};
+
+export const DEFAULT_BUDGET_OF: Default<"account"> = {
+  value: "account",
+  reason: "it works at once; AWS knows a cost by its tags only after somebody has activated them",
+};
+
+export const BUDGET_REASON = "left out, as nobody knows what else your account pays for";
+
+export const DEFAULT_CUSTOMER_KEY: Default<boolean> = {
+  value: false,
+  reason:
+    "a dollar a month for messages that hold no secret; AWS's own key for SNS does not let CloudWatch publish, and SNS keeps messages on encrypted disks anyway",
+};
+
+export const DEFAULT_SERVER_LOGS: Default<boolean> = {
+  value: false,
+  reason:
+    "`stingy server logs` reads the journal on the server; this takes a little of a small machine every minute, and of the 5 GB of logs that are free",
+};
+
 export const DEFAULT_LOG_RETENTION_DAYS: Default<7> = {
   value: 7,
   reason: "long enough to look back at a bad week, short enough to cost nothing",

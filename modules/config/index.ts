@@ -9,3 +9,4 @@ export type {
   Site,
 } from "./resolve";
 export { jsonSchema } from "./schema";
+export type { ExtraAlarm } from "./site-schema";

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { WEBHOOKS } from "../../assets/lambda/alert-forwarder/formats";
 import { DAYS } from "../../assets/lambda/recovery-handler/maintenance";
 import { isPrivate, parseRange, rangesOverlap } from "../network/planner";
 import { GROUPS } from "../wireguard/limits";
@@ -48,6 +49,10 @@ const reachableNetwork = z.string().superRefine((text, context) => {
   const forbidden = METADATA_RANGES.find((metadata) => rangesOverlap(metadata, range));
   if (forbidden) return complain(`overlaps ${forbidden.network}, where the server's own credentials can be read`);
 });
+
+const WEBHOOK_SETTINGS = ["none", ...WEBHOOKS] as const;
+export const EXTRA_ALARMS = ["cpu", "connections", "successors"] as const;
+export type ExtraAlarm = (typeof EXTRA_ALARMS)[number];
 
 const LOG_RETENTION_DAYS = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
@@ -353,6 +358,60 @@ export const siteSchema = z.strictObject({
         what: "Who is told when a person is needed. AWS asks each address to confirm.",
         allowed: "e-mail addresses",
         example: ["me@example.com"],
+      }),
+      webhook: defaulted(z.enum(WEBHOOK_SETTINGS), defaults.DEFAULT_WEBHOOK, {
+        what: "Where else alarms are posted to, and in whose format; json is a plain one for anything else. The URL is a secret: the parameter webhook-url in the store.",
+        allowed: WEBHOOK_SETTINGS.join(", "),
+        example: "ntfy",
+      }),
+      extraAlarms: defaulted(list(z.enum(EXTRA_ALARMS)), defaults.DEFAULT_EXTRA_ALARMS, {
+        what: "Alarms beside the usual ones: cpu, more than 80% for five minutes; connections, devices that try to connect and cannot; successors, each successor that does not get ready.",
+        allowed: EXTRA_ALARMS.join(", "),
+        example: ["connections"],
+      }),
+      runbook: defaulted(
+        z
+          .string()
+          .max(300)
+          .regex(
+            /^(https:\/\/[^\s"<>#?]+\/)?docs\/runbook\.md$/,
+            "is no address to put #no-server after, without ? and #",
+          ),
+        defaults.DEFAULT_RUNBOOK,
+        {
+          what: "Where the alarms' texts say that the runbook is: its address where you read your repository, to open it from a mail.",
+          allowed: "docs/runbook.md, or an https URL of up to 300 characters that ends with /docs/runbook.md",
+          example: "https://github.com/you/stingy-vpn/blob/main/docs/runbook.md",
+        },
+      ),
+      budget: describe(
+        z
+          .strictObject({
+            monthlyUsd: describe(z.number().min(0.01).max(1_000_000), {
+              what: "What a month may cost, in US dollars. Told when it is spent, and when AWS expects that it will be.",
+              allowed: "a number from 0.01 to 1000000",
+              example: 12,
+            }),
+            of: defaulted(z.enum(["account", "site"]), defaults.DEFAULT_BUDGET_OF, {
+              what: "Whose cost: the account's, or that of what carries this site's tags, once the cost allocation tag Site is active.",
+              allowed: "account or site",
+            }),
+          })
+          .optional(),
+        {
+          what: "AWS's own budget, by whose mails one is told before the bill tells.",
+          allowed: "a group with monthlyUsd",
+          example: { monthlyUsd: 12 },
+          reason: defaults.BUDGET_REASON,
+        },
+      ),
+      customerKey: defaulted(z.boolean(), defaults.DEFAULT_CUSTOMER_KEY, {
+        what: "A KMS key of your own for the alarms' topic.",
+        allowed: "true or false",
+      }),
+      serverLogs: defaulted(z.boolean(), defaults.DEFAULT_SERVER_LOGS, {
+        what: "What the server's units say is sent to CloudWatch every minute, and outlives the machine.",
+        allowed: "true or false",
       }),
       logRetentionDays: defaulted(z.literal(LOG_RETENTION_DAYS), defaults.DEFAULT_LOG_RETENTION_DAYS, {
         what: "How long logs are kept.",

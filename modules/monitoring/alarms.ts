@@ -1,129 +1,43 @@
 import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { Construct } from "constructs";
-import { METRICS_NAMESPACE } from "../names";
+import type { SiteAlarm } from "./site-alarms";
 
-export interface SiteAlarmsProps {
+export interface AlarmsProps {
+  /** What the alarms' names start with. */
   readonly name: string;
-  readonly environment: string;
-  readonly site: string;
   readonly topicArn: string;
-  readonly controller: string;
-  /** Absent where the site has no DNS name. */
-  readonly ddnsUpdater?: string;
-  readonly deadLetterQueue: string;
-  readonly interruptionRule: string;
+  /** The runbook's path or address. */
+  readonly runbook: string;
+  readonly alarms: readonly SiteAlarm[];
 }
 
-const FIVE_MINUTES = 300;
-const QUARTER_HOUR = 900;
-const DAY = 86_400;
-
-/** More failed runs than this, in percent, in two quarters of an hour after another is more than a passing fault. */
-const ERROR_RATE_PERCENT = 5;
-/** One look may see what the next one finds mended; what is tried again comes back within half an hour. */
-const PROBLEM_PERIODS = { periods: 12, bad: 2 } as const;
-/** More than this many interruptions a day says: other instance types or zones would be better. */
-const INTERRUPTIONS_A_DAY = 3;
-
-/** The alarms on what AWS measures of the Lambdas and what the controller counts. Silence is never one: these count events. */
-export class SiteAlarms extends Construct {
+/** The alarms in CloudWatch. Each tells the topic when it begins; those of what cuts people off, when it is over, too. */
+export class Alarms extends Construct {
   readonly arns: readonly string[];
 
-  constructor(scope: Construct, id: string, props: SiteAlarmsProps) {
+  constructor(scope: Construct, id: string, { name, topicArn, runbook, alarms }: AlarmsProps) {
     super(scope, id);
-    const { name, topicArn } = props;
-    const common = {
-      comparisonOperator: "GreaterThanThreshold",
-      evaluationPeriods: 1,
-      treatMissingData: "notBreaching",
-      alarmActions: [topicArn],
-      okActions: [topicArn],
-    };
-    const alarms = [
-      new CloudwatchMetricAlarm(this, "controller-errors", {
-        ...common,
-        alarmName: `${name}-controller-errors`,
-        alarmDescription: `More than ${ERROR_RATE_PERCENT}% of the controller's runs failed for half an hour: servers may not be replaced. Its log says why.`,
-        evaluationPeriods: 2,
-        threshold: ERROR_RATE_PERCENT,
-        metricQuery: [
-          {
-            id: "rate",
-            // The form of Lambda's own console; documented is MAX over series, not over a series and a number.
-            expression: "100 * errors / MAX([errors, runs])",
-            label: "Failed runs in percent",
-            returnData: true,
-          },
-          lambdaMetric("errors", "Errors", props.controller),
-          lambdaMetric("runs", "Invocations", props.controller),
-        ],
-      }),
-      new CloudwatchMetricAlarm(this, "needs-person", {
-        ...common,
-        alarmName: `${name}-needs-person`,
-        alarmDescription: "The controller needs a person: its log says what and how.",
-        namespace: METRICS_NAMESPACE,
-        metricName: "Problems",
-        dimensions: { Site: props.site, Environment: props.environment },
-        statistic: "Sum",
-        period: FIVE_MINUTES,
-        evaluationPeriods: PROBLEM_PERIODS.periods,
-        datapointsToAlarm: PROBLEM_PERIODS.bad,
-        threshold: 0,
-      }),
-      new CloudwatchMetricAlarm(this, "dead-letters", {
-        ...common,
-        alarmName: `${name}-dead-letters`,
-        alarmDescription: "An event could not be handled and lies in the dead-letter queue.",
-        namespace: "AWS/SQS",
-        // What arrives, not what lies there: an old message must not hide a new one.
-        metricName: "NumberOfMessagesSent",
-        dimensions: { QueueName: props.deadLetterQueue },
-        statistic: "Sum",
-        period: FIVE_MINUTES,
-        threshold: 0,
-      }),
-      new CloudwatchMetricAlarm(this, "interruptions", {
-        ...common,
-        alarmName: `${name}-interruptions`,
-        alarmDescription: `More than ${INTERRUPTIONS_A_DAY} Spot interruptions in this account and region in a day: add instance types.`,
-        namespace: "AWS/Events",
-        metricName: "TriggeredRules",
-        dimensions: { RuleName: props.interruptionRule },
-        statistic: "Sum",
-        period: DAY,
-        threshold: INTERRUPTIONS_A_DAY,
-      }),
-      ...(props.ddnsUpdater
-        ? [
-            new CloudwatchMetricAlarm(this, "dns-failures", {
-              ...common,
-              alarmName: `${name}-dns-failures`,
-              alarmDescription:
-                "The DNS record could not be updated: clients that look the name up may be sent to an old address.",
-              namespace: "AWS/Lambda",
-              metricName: "Errors",
-              dimensions: { FunctionName: props.ddnsUpdater },
-              statistic: "Sum",
-              period: FIVE_MINUTES,
-              threshold: 0,
-            }),
-          ]
-        : []),
-    ];
-    this.arns = alarms.map(({ arn }) => arn);
+    this.arns = alarms.map(({ id: alarm, what, metric, statistic, periodSeconds, periods = 1, bad, ...rest }) => {
+      const { threshold, silence, tellsEnd } = rest;
+      const { arn } = new CloudwatchMetricAlarm(this, alarm, {
+        alarmName: `${name}-${alarm}`,
+        alarmDescription: `${what} What to do: ${runbook}#${alarm}`,
+        namespace: metric.namespace,
+        metricName: metric.name,
+        dimensions: metric.dimensions,
+        statistic,
+        period: periodSeconds,
+        evaluationPeriods: periods,
+        ...(bad === undefined ? {} : { datapointsToAlarm: bad }),
+        ...("above" in threshold
+          ? { comparisonOperator: "GreaterThanThreshold", threshold: threshold.above }
+          : { comparisonOperator: "LessThanThreshold", threshold: threshold.below }),
+        treatMissingData: silence.is === "bad" ? "breaching" : "notBreaching",
+        alarmActions: [topicArn],
+        // One that is made begins without a state, and its first OK would be told as well.
+        ...(tellsEnd ? { okActions: [topicArn] } : {}),
+      });
+      return arn;
+    });
   }
-}
-
-function lambdaMetric(id: string, metricName: string, functionName: string) {
-  return {
-    id,
-    metric: {
-      namespace: "AWS/Lambda",
-      metricName,
-      dimensions: { FunctionName: functionName },
-      period: QUARTER_HOUR,
-      stat: "Sum",
-    },
-  };
 }

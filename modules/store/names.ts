@@ -5,6 +5,8 @@ export const STORE = {
   /** What the controller remembers of its launches, which no instance can say. */
   launches: "launches",
   cloudflareToken: "cloudflare-token",
+  /** Where alarms are posted to. Whoever knows the URL can post there, too. */
+  webhookUrl: "webhook-url",
   wireguardConfig: "wireguard-config",
   wireguardPrivateKey: "wireguard-private-key",
   clientPublicKeys: "client-public-keys",

@@ -11,6 +11,7 @@ describe("the store", () => {
       desiredState: "desired-state",
       launches: "launches",
       cloudflareToken: "cloudflare-token",
+      webhookUrl: "webhook-url",
       wireguardConfig: "wireguard-config",
       wireguardPrivateKey: "wireguard-private-key",
       clientPublicKeys: "client-public-keys",

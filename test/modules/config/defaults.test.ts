@@ -34,7 +34,16 @@ const TOKYO = {
   },
   dns: { provider: "none" },
   functions: { runtime: "nodejs22.x" },
-  monitoring: { emails: [], logRetentionDays: 7, agent: false },
+  monitoring: {
+    emails: [],
+    webhook: "none",
+    extraAlarms: [],
+    runbook: "docs/runbook.md",
+    customerKey: false,
+    serverLogs: false,
+    logRetentionDays: 7,
+    agent: false,
+  },
 };
 const DEFAULTS = {
   environment: "prod",
@@ -156,6 +165,12 @@ describe("every default", () => {
     DEFAULT_ELASTIC_IP: site.properties?.elasticIp,
     DEFAULT_RUNTIME: inGroup("functions", "runtime"),
     DEFAULT_EMAILS: inGroup("monitoring", "emails"),
+    DEFAULT_WEBHOOK: inGroup("monitoring", "webhook"),
+    DEFAULT_EXTRA_ALARMS: inGroup("monitoring", "extraAlarms"),
+    DEFAULT_RUNBOOK: inGroup("monitoring", "runbook"),
+    DEFAULT_BUDGET_OF: inGroup("monitoring", "budget")?.properties?.of,
+    DEFAULT_CUSTOMER_KEY: inGroup("monitoring", "customerKey"),
+    DEFAULT_SERVER_LOGS: inGroup("monitoring", "serverLogs"),
     DEFAULT_LOG_RETENTION_DAYS: inGroup("monitoring", "logRetentionDays"),
     DEFAULT_AGENT: inGroup("monitoring", "agent"),
   };
@@ -188,6 +203,7 @@ describe("every default", () => {
     expect(Object.fromEntries(reasons)).to.deep.equal({
       SPOT_MAX_PRICE_REASON: inGroup("server", "spotMaxPrice")?.["x-reason"],
       MAINTENANCE_WINDOW_REASON: inGroup("server", "maintenanceWindow")?.["x-reason"],
+      BUDGET_REASON: inGroup("monitoring", "budget")?.["x-reason"],
       SCHEDULE_REASON: site.properties?.schedule?.["x-reason"],
       RESERVED_CONCURRENCY_REASON: inGroup("functions", "reservedConcurrency")?.["x-reason"],
       DEFAULT_STORE_PREFIX_REASON: site.properties?.storePrefix?.["x-reason"],

@@ -242,6 +242,30 @@ const TABLE: [at: string, good: unknown, ...bad: [unknown, string][]][] = [
     ["me@example.com", "is not a list"],
     [["a@b.cd", "a@b.cd"], "names one of them twice"],
   ],
+  ["tokyo.monitoring.webhook", "slack", ["teams", "is not allowed"], ["https://hooks.example.com/x", "is not allowed"]],
+  [
+    "tokyo.monitoring.extraAlarms",
+    ["cpu", "connections", "successors"],
+    ["cpu", "is not a list"],
+    [["cpu", "cpu"], "names one of them twice"],
+  ],
+  [
+    "tokyo.monitoring.runbook",
+    "https://git.example.com/me/vpn/blob/main/docs/runbook.md",
+    ["http://git.example.com/docs/runbook.md", "is no address to put #no-server after, without ? and #"],
+    ["https://git.example.com/docs/runbook.md#no-server", "is no address to put #no-server after, without ? and #"],
+    ["https://git.example.com/wiki", "is no address to put #no-server after, without ? and #"],
+  ],
+  ["tokyo.monitoring.budget", { monthlyUsd: 12.5, of: "site" }, [12, "is not a group of settings"]],
+  [
+    "tokyo.monitoring.budget.monthlyUsd",
+    0.01,
+    [0, "is not allowed"],
+    [-3, "is not allowed"],
+    ["12", "is not a number"],
+  ],
+  ["tokyo.monitoring.customerKey", true, ["alias/aws/sns", "is not true or false"]],
+  ["tokyo.monitoring.serverLogs", true, ["on", "is not true or false"]],
   ["tokyo.monitoring.agent", true, ["yes", "is not true or false"]],
   ["tokyo.monitoring.logRetentionDays", 3653, [8, "is not allowed"], ["7", "is not allowed"], [0, "is not allowed"]],
 ];
@@ -309,6 +333,7 @@ const LISTS: [at: string, good: unknown[], ...bad: [unknown, string][]][] = [
   ],
   ["window.server.maintenanceWindow.days", ["sat"], ["sunday", "is not allowed"], ["Sun", "is not allowed"]],
   ["cloudflare.dns.records", ["AAAA"], ["CNAME", "is not allowed"]],
+  ["tokyo.monitoring.extraAlarms", ["cpu"], ["disk", "is not allowed"]],
   [
     "tokyo.monitoring.emails",
     ["me+vpn@example.com"],

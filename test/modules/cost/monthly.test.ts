@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { bundledPrices, monthlyCost, type Usage, withMachinePrices } from "../../../modules/cost";
 import { siteWith } from "./support";
 
+const CLOUDFLARE = { provider: "cloudflare", zone: "example.com", name: "vpn.example.com" };
 const USAGE: Usage = { egressGb: 10, peers: 5 };
 
 function month(settings: Readonly<Record<string, unknown>> = {}, usage: Usage = USAGE) {
@@ -52,6 +53,26 @@ describe("a month's cost", () => {
   it("counts the agent's metrics, as they are more than the free ones", () => {
     expect(item("metrics").spot).to.equal(0);
     expect(item("metrics", { monitoring: { agent: true } }).spot).to.be.closeTo(2 * 0.3, 1e-9);
+  });
+
+  it("counts each further alarm beyond the ten that are free", () => {
+    expect(item("alarms", { dns: CLOUDFLARE })).to.include({ free: 10, spot: 0 });
+    expect(item("alarms", { monitoring: { extraAlarms: ["cpu"] } }).spot).to.equal(0);
+    const all = { extraAlarms: ["cpu", "connections", "successors"] };
+    expect(item("alarms", { dns: CLOUDFLARE, monitoring: all }).spot).to.be.closeTo(0.3, 1e-9);
+  });
+
+  it("has a key of one's own, a webhook and a budget only where they are, with their sources", () => {
+    const usual = month().items.map(({ id }) => id);
+    const monitoring = { customerKey: true, webhook: "ntfy", budget: { monthlyUsd: 10 } };
+    const { items } = month({ monitoring });
+    const more = items.filter(({ id }) => !usual.includes(id));
+    expect(more.map(({ id, spot }) => [id, spot])).to.deep.equal([
+      ["webhook", 0],
+      ["kms-key", 1],
+      ["budget", 0],
+    ]);
+    for (const { source, asOf } of more) expect([source, asOf]).to.satisfy((all: unknown[]) => all.every(Boolean));
   });
 
   it("pays machine and disk only for the hours in which the site runs, and the Elastic IP for all", () => {

@@ -42,6 +42,10 @@ describe("what Terraform's resources cost in a month", () => {
     expect(cost(...times(4, { type: "aws_cloudwatch_dashboard", values: {} }))).to.be.closeTo(3, 1e-9);
   });
 
+  it("is a dollar for each KMS key", () => {
+    expect(cost(...times(2, { type: "aws_kms_key", values: {} }))).to.equal(2);
+  });
+
   it("is nothing for what it does not know, and for what is only known after apply", () => {
     expect(
       cost({ type: "aws_vpc", values: {} }, template("z9.nano", undefined), template("t4g.nano", null)),

@@ -31,10 +31,46 @@ describe("what an option would change", () => {
     expect(option("agent", { monitoring: { agent: true } }).spot).to.be.closeTo(-0.6, 1e-9);
   });
 
+  it("is what a further alarm adds beyond the ten that are free, or what it is to be without it", () => {
+    expect(option("alarm-cpu")).to.include({ what: "with the alarm cpu", spot: 0 });
+    const named = { dns: { provider: "cloudflare", zone: "example.com", name: "vpn.example.com" } };
+    for (const alarm of ["alarm-cpu", "alarm-connections", "alarm-successors"]) {
+      expect(option(alarm, named).spot).to.be.closeTo(0.1, 1e-9);
+    }
+    const two = { ...named, monitoring: { extraAlarms: ["cpu", "successors"] } };
+    expect(option("alarm-successors", two)).to.include({ what: "without the alarm successors" });
+    expect(option("alarm-successors", two).spot).to.be.closeTo(-0.1, 1e-9);
+    expect(option("alarm-connections", two).spot).to.be.closeTo(0.1, 1e-9);
+  });
+
+  it("is a dollar for a key of one's own, and nothing for logs, a webhook and a budget", () => {
+    expect(option("customer-key")).to.include({ what: "with a KMS key of your own", onDemand: 1, spot: 1 });
+    expect(option("server-logs")).to.include({ what: "with the server's logs in CloudWatch", spot: 0 });
+    expect(option("webhook").spot).to.be.within(0, 0.0001);
+    expect(option("budget")).to.include({ what: "with a budget", spot: 0 });
+    const monitoring = { customerKey: true, serverLogs: true, webhook: "json", budget: { monthlyUsd: 5 } };
+    expect(option("customer-key", { monitoring })).to.include({ what: "without a KMS key of your own", spot: -1 });
+    for (const id of ["server-logs", "webhook", "budget"]) {
+      expect(option(id, { monitoring }).what).to.match(/^without /);
+      expect(option(id, { monitoring }).spot).to.be.within(-0.0001, 0);
+    }
+  });
+
+  it("would be a budget's and a webhook's price, if they had one", () => {
+    const { prices, ...rest } = question({ monitoring: { budget: { monthlyUsd: 5 }, webhook: "json" } });
+    const dear = { usd: 1, source: "x", asOf: "2026-11" };
+    const everywhere = { ...prices.everywhere, budgetDay: dear, lambdaDelivery: dear };
+    const options = whatIf({ ...rest, prices: { ...prices, everywhere } });
+    const spot = (id: string) => options.find((change) => change.id === id)?.spot;
+    expect(spot("budget")).to.be.closeTo(-730 / 24, 1e-9);
+    expect(spot("webhook")).to.be.closeTo(-10, 0.001);
+    expect(spot("server-logs")).to.be.closeTo(0, 0.001);
+  });
+
   it("is nothing for the metrics as long as they are free, and says what they would cost", () => {
     const { spot, note } = option("metrics");
     expect(spot).to.equal(0);
-    expect(note).to.equal("no setting does this; they would cost $3.14 if nothing were free");
+    expect(note).to.equal("no setting does this; they would cost $2.84 if nothing were free");
   });
 
   it("is a third of machine and disk when the site sleeps at night", () => {
