@@ -1,6 +1,6 @@
 import type { CompositeAlarm, MetricAlarm } from "@aws-sdk/client-cloudwatch";
 import type { Site } from "../modules/config";
-import { siteNames } from "../modules/names";
+import { type NamedSite, siteNames } from "../modules/names";
 import type { Aws } from "./aws";
 import { sdk } from "./sdk";
 
@@ -10,6 +10,14 @@ export interface Alarm {
   /** CloudWatch's word: OK, ALARM or INSUFFICIENT_DATA. */
   readonly state: string;
   readonly since: Date;
+}
+
+/** Alarms say themselves where it stands what to do; so do we, with the file that is here. */
+const POINTER = / What to do: \S+$/;
+
+/** Where it stands what to do about it. */
+export function runbookOf(site: NamedSite, { name }: Pick<Alarm, "name">): string {
+  return `docs/runbook.md#${name.slice(siteNames(site).prefix.length + 1)}`;
 }
 
 /** The site's alarms, of all sites: `prod-home` and `prod-home-2` begin alike. */
@@ -41,7 +49,7 @@ export async function siteAlarms(aws: Aws, site: Site, sites: readonly Site[]): 
         StateUpdatedTimestamp,
       }) => ({
         name: AlarmName,
-        description: AlarmDescription,
+        description: AlarmDescription.replace(POINTER, ""),
         state: StateValue,
         since: StateTransitionedTimestamp ?? StateUpdatedTimestamp ?? new Date(0),
       }),

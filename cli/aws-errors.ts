@@ -16,6 +16,7 @@ const DENIED = new Set([
   "AccessDeniedException",
   "UnauthorizedOperation",
   "AuthorizationError",
+  "AuthorizationErrorException",
   "NotAuthorized",
 ]);
 const THROTTLED = new Set([

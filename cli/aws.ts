@@ -15,6 +15,7 @@ export class Aws {
   readonly lambda = once(async () => new sdk.lambda.LambdaClient(this.options));
   readonly sts = once(async () => new sdk.sts.STSClient(this.options));
   readonly iam = once(async () => new sdk.iam.IAMClient(this.options));
+  readonly sns = once(async () => new sdk.sns.SNSClient(this.options));
   readonly sqs = once(async () => new sdk.sqs.SQSClient(this.options));
   readonly events = once(async () => new sdk.events.EventBridgeClient(this.options));
   readonly cloudwatch = once(async () => new sdk.cloudwatch.CloudWatchClient(this.options));

@@ -32,6 +32,13 @@ export interface LiveAddress {
   readonly associationId?: string | undefined;
 }
 
+/** Whose credentials these are. */
+export async function callerOf(aws: Aws): Promise<{ account: string; arn: string }> {
+  const { GetCallerIdentityCommand } = sdk.sts;
+  const { Account = "", Arn = "" } = await (await aws.sts()).send(new GetCallerIdentityCommand({}));
+  return { account: Account, arn: Arn };
+}
+
 /** The site's instances that have not ended. */
 export async function siteInstances(aws: Aws, site: Site): Promise<LiveInstance[]> {
   const { DescribeInstancesCommand } = sdk.ec2;

@@ -27,6 +27,9 @@ export const sdk = {
   get quotas() {
     return require("@aws-sdk/client-service-quotas") as typeof import("@aws-sdk/client-service-quotas");
   },
+  get sns() {
+    return require("@aws-sdk/client-sns") as typeof import("@aws-sdk/client-sns");
+  },
   get sqs() {
     return require("@aws-sdk/client-sqs") as typeof import("@aws-sdk/client-sqs");
   },

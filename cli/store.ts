@@ -45,6 +45,16 @@ export class Store {
     );
   }
 
+  /** String or SecureString, asked without decrypting it; undefined where it is not there. */
+  async typeOf(name: string): Promise<string | undefined> {
+    const { GetParametersCommand } = sdk.ssm;
+    const ssm = await this.aws.ssm();
+    const { Parameters: [found] = [] } = await ssm.send(
+      new GetParametersCommand({ Names: [this.path(name)], WithDecryption: false }),
+    );
+    return found?.Type;
+  }
+
   /** Every peer's parameter, by name. */
   async peers(): Promise<StoredParameter[]> {
     const { GetParametersByPathCommand } = sdk.ssm;

@@ -117,7 +117,12 @@ function addLogs(server: Command): void {
     .option("--since <time>", "how far back: 30s, 15m, 2h, 3d, or a time such as 2026-11-21T09:00Z", "1h")
     .option("-f, --follow", "go on with what is said from now on, until Ctrl-C")
     .addOption(
-      new Option("--source <source...>", "only these (default: all)").choices(["controller", "ddns", "server"]),
+      new Option("--source <source...>", "only these (default: all)").choices([
+        "controller",
+        "ddns",
+        "webhook",
+        "server",
+      ]),
     )
     .option("--grep <text>", "only lines with this text, in upper or lower case")
     .option("--all", "also the start and end of each run, metrics, and systemd's own words")
@@ -125,9 +130,9 @@ function addLogs(server: Command): void {
     .addHelpText(
       "after",
       `
-The Lambdas' lines are in CloudWatch Logs. The server's are on the server alone: they are read through Systems Manager
-(Run Command), the newest ${JOURNAL_LINES} of each instance, and go with it. With --follow the server is asked
-every ten seconds, and lines are held back that long to keep the order; with --source controller or ddns four seconds.`,
+The Lambdas' lines are in CloudWatch Logs. The server's are read on the server, through Systems Manager (Run Command), the
+newest ${JOURNAL_LINES} of each instance; those of an ended one are in CloudWatch only where monitoring.serverLogs is on. With --follow the
+server is asked every ten seconds, and lines are held back that long to keep the order; with another --source than server four seconds.`,
     )
     .addHelpText(
       "after",

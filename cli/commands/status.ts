@@ -11,7 +11,7 @@ export function addStatus(program: Command): void {
       `
 It only looks: nothing is changed, and the controller is not woken. What your role may not see says so, and the rest is shown.
 Exit codes: 0 it serves, 2 something needs attention, which is said at the end. With --watch: 0.
-CloudWatch charges some $0.00004 for a look, which is three cents for an hour of --watch.`,
+CloudWatch charges some $0.00003 for a look, which is two cents for an hour of --watch.`,
     )
     .addHelpText(
       "after",

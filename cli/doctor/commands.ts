@@ -1,4 +1,4 @@
-import { type Layer, stackId } from "../../modules/names";
+import type { NamedSite } from "../../modules/names";
 import type { Facts } from "./facts";
 
 type Of = Pick<Facts, "config" | "site">;
@@ -9,10 +9,9 @@ export function stingy({ config, site }: Of, command: string): string {
   return `npx stingy ${command}${which}`;
 }
 
-export function deploy({ site }: Pick<Facts, "site">, ...layers: readonly Layer[]): string {
-  const stacks =
-    layers.length === 0 ? [`${site.environment}-${site.name}-*`] : layers.map((layer) => stackId(site, layer));
-  return `npx cdktf deploy ${stacks.map((stack) => `'${stack}'`).join(" ")}`;
+/** All stacks of the site: cdktf refuses one without those that it depends on. */
+export function deploy({ site }: { readonly site: NamedSite }): string {
+  return `npx cdktf deploy '${site.environment}-${site.name}-*'`;
 }
 
 export function aws({ site }: Pick<Facts, "site">, command: string): string {

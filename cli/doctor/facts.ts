@@ -3,6 +3,7 @@ import type { Config, Site } from "../../modules/config";
 import type { SiteNames } from "../../modules/names";
 import type { Alarm } from "../alarms";
 import type { LiveAddress, LiveInstance } from "../live";
+import type { Recipient } from "../recipients";
 import type { StoredParameter } from "../store";
 import type { Look } from "./check";
 
@@ -39,6 +40,9 @@ export interface Facts {
   /** How many messages lie there; undefined without the queue. */
   readonly deadLetters: Look<number | undefined>;
   readonly alarms: Look<readonly Alarm[]>;
+  readonly recipients: Look<readonly Recipient[]>;
+  /** Systems Manager's word for how the webhook's URL is stored; undefined where it is not, or there is no webhook. */
+  readonly webhookUrlType: Look<string | undefined>;
   readonly metrics: Look<Metrics>;
   readonly controllerSays: Look<Summary>;
   readonly report: Look<PeerReport>;

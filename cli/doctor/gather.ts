@@ -8,8 +8,8 @@ import { explainAwsError } from "../aws-errors";
 import { type Context, ROOT } from "../context";
 import { commandController } from "../controller";
 import { CliError } from "../exit";
-import { siteAddress, siteInstances } from "../live";
-import { sdk } from "../sdk";
+import { callerOf, siteAddress, siteInstances } from "../live";
+import { siteRecipients } from "../recipients";
 import { Store } from "../store";
 import { ifSeen, type Look } from "./check";
 import type { Facts, Probe } from "./facts";
@@ -27,7 +27,9 @@ import { askDns } from "./look/dns";
 import { launchTemplate, siteVpc, statusChecks } from "./look/ec2";
 
 const CONFIG_FILE = "stingy.yaml";
-const PARAMETERS = Object.values(STORE).filter((name) => name !== STORE.peers && name !== STORE.peerEndpoints);
+/** The webhook's URL is nobody's to read but its function's. */
+const NOT_READ: readonly string[] = [STORE.peers, STORE.peerEndpoints, STORE.webhookUrl];
+const PARAMETERS = Object.values(STORE).filter((name) => !NOT_READ.includes(name));
 const NOT_PROBED: Probe = { kind: "none", why: "not tried" };
 
 /** Looks at everything at once, but for what needs an answer before; one refused call hides nothing else. */
@@ -91,17 +93,13 @@ export async function gather(context: Context): Promise<Facts> {
     rules: look(() => siteRules(aws, names)),
     deadLetters: look(() => deadLetters(aws, names)),
     alarms: look(() => siteAlarms(aws, site, config.sites)),
+    recipients: look(() => siteRecipients(aws, site, caller.seen.account)),
+    webhookUrlType: look(async () => (site.monitoring.webhook === "none" ? undefined : store.typeOf(STORE.webhookUrl))),
     metrics: look(() => siteMetrics(aws, site, names)),
     controllerSays: look(() => commandController(aws, names.controller, "status")),
     report,
   });
   return { ...own, ...(await withoutAws), ...seen, caller };
-}
-
-async function callerOf(aws: Aws): Promise<{ account: string; arn: string }> {
-  const { GetCallerIdentityCommand } = sdk.sts;
-  const { Account = "", Arn = "" } = await (await aws.sts()).send(new GetCallerIdentityCommand({}));
-  return { account: Account, arn: Arn };
 }
 
 /** Turns what AWS refuses into a reason. */
@@ -143,6 +141,8 @@ function nothing(unseen: { readonly unseen: string }) {
     rules: unseen,
     deadLetters: unseen,
     alarms: unseen,
+    recipients: unseen,
+    webhookUrlType: unseen,
     metrics: unseen,
     controllerSays: unseen,
     report: unseen,

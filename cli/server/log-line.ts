@@ -7,7 +7,7 @@ export type Level = (typeof LEVELS)[number];
 /** One thing that was said. */
 export interface LogLine {
   readonly at: Date;
-  /** controller, ddns, server, or the id of an instance that is not the server. */
+  /** controller, ddns, webhook, server, or the id of an instance that is not the server. */
   readonly source: string;
   /** Tells a line that is read twice from two that say the same. */
   readonly id: string;
@@ -92,9 +92,14 @@ const SOURCE_WIDTH = "controller".length;
 const LEVEL_WIDTH = 5;
 /** What the controller saw fills screens; --json has all of it. */
 const LONGEST_VALUE = 160;
+/** What a person acts upon is shown to its end. */
+const WHOLE = ["problems", "error", "says"];
 
 export function showLine({ at, source, level, message, fields }: LogLine): string {
-  const values = Object.entries(fields).map(([key, value]) => `${tone("dim", `${key}=`)}${shortValue(value)}`);
+  const values = Object.entries(fields).map(
+    ([key, value]) =>
+      `${tone("dim", `${key}=`)}${shortValue(value, WHOLE.includes(key) ? Number.POSITIVE_INFINITY : LONGEST_VALUE)}`,
+  );
   return [
     tone("dim", at.toISOString()),
     source.padEnd(SOURCE_WIDTH),
@@ -108,9 +113,9 @@ export function jsonLine({ at, source, level, message, fields }: LogLine): strin
   return JSON.stringify({ time: at, source, level, message, fields });
 }
 
-function shortValue(value: unknown): string {
+function shortValue(value: unknown, longest: number): string {
   const text = typeof value === "string" && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
-  return printable(text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text);
+  return printable(text.length > longest ? `${text.slice(0, longest)}…` : text);
 }
 
 /** What a log line holds must not move the cursor of whoever reads it. */

@@ -11,7 +11,7 @@ import { notDeployed, Store } from "../store";
 import { type LogLine, readJournalEntry, readLambdaLine, withoutKeys } from "./log-line";
 import { Tail } from "./merge";
 
-export const SOURCES = ["controller", "ddns", "server"] as const;
+export const SOURCES = ["controller", "ddns", "webhook", "server"] as const;
 export type SourceName = (typeof SOURCES)[number];
 
 export interface LogSource {
@@ -37,12 +37,14 @@ const SERVER_LATE_MS = 1_000;
 const SERVER_ANSWERS_MS = 20_000;
 
 export function sourceOf(name: SourceName, aws: Aws, site: Site, since: Date, say: Say): LogSource | undefined {
-  const { controller, ddnsUpdater } = siteNames(site);
+  const { controller, ddnsUpdater, alertForwarder } = siteNames(site);
   switch (name) {
     case "controller":
       return lambdaSource(name, aws, controller, since);
     case "ddns":
       return site.dns.provider === "none" ? undefined : lambdaSource(name, aws, ddnsUpdater, since);
+    case "webhook":
+      return site.monitoring.webhook === "none" ? undefined : lambdaSource(name, aws, alertForwarder, since);
     case "server":
       return serverSource(aws, site, since, say);
   }

@@ -29,7 +29,7 @@ export async function logs(context: Context, options: LogsOptions): Promise<Exit
   };
   const wanted = options.source ?? SOURCES;
   const sources = wanted.flatMap((name) => sourceOf(name, aws, site, since, say) ?? []);
-  if (sources.length === 0) say("The site has no DNS name, so there is no ddns to show.");
+  if (sources.length === 0) say(`The site has no ${wanted.join(" and no ")}, so there is nothing to show.`);
   const show = (lines: readonly LogLine[]) => {
     for (const line of lines) {
       if (line.minor && !options.all) continue;

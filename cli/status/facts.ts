@@ -1,6 +1,7 @@
 import type { LaunchRecord } from "../../assets/lambda/recovery-handler/launches";
 import type { Alarm } from "../alarms";
 import type { LiveAddress, LiveInstance } from "../live";
+import type { Recipient } from "../recipients";
 import type { SpotPrices } from "./prices";
 import type { Promotion } from "./promotions";
 
@@ -27,9 +28,8 @@ export interface Measured {
   readonly peersActive: number | undefined;
   /** The newest value's time. */
   readonly at: Date | undefined;
-  /** What the devices sent and got in `MEASURED_HOURS`. */
-  readonly received: number | undefined;
-  readonly sent: number | undefined;
+  /** Bytes that left AWS in `MEASURED_HOURS`. */
+  readonly out: number | undefined;
 }
 
 export const MEASURED_HOURS = 24;
@@ -53,4 +53,5 @@ export interface Facts {
   readonly price: Part<SpotPrices | undefined>;
   readonly measured: Part<Measured>;
   readonly alarms: Part<readonly Alarm[]>;
+  readonly recipients: Part<readonly Recipient[]>;
 }

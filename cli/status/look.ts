@@ -1,12 +1,13 @@
 import { NO_LAUNCHES, readLaunches } from "../../assets/lambda/recovery-handler/launches";
 import { isInstanceId } from "../../assets/lambda/shared/instance-id";
 import type { Site } from "../../modules/config";
-import { METRICS_NAMESPACE } from "../../modules/names";
+import { METRICS_NAMESPACE, type SERVER_METRICS, siteDimensions } from "../../modules/metrics";
 import { STORE } from "../../modules/store/names";
 import { siteAlarms } from "../alarms";
 import type { Aws } from "../aws";
 import { isDenied } from "../aws-errors";
-import { siteAddress, siteInstances } from "../live";
+import { callerOf, siteAddress, siteInstances } from "../live";
+import { siteRecipients } from "../recipients";
 import { sdk } from "../sdk";
 import { notDeployed, Store } from "../store";
 import { dnsAnswers } from "./dns";
@@ -34,7 +35,7 @@ export async function look(aws: Aws, site: Site, sites: readonly Site[]): Promis
     }
   };
   const seen = Promise.all([part(stored(aws, site)), part(siteInstances(aws, site)), part(siteAddress(aws, site))]);
-  const [[store, instances, address], price, promotions, measured, alarms, dns] = await Promise.all([
+  const [[store, instances, address], price, promotions, measured, alarms, recipients, dns] = await Promise.all([
     seen,
     seen.then(([inStore, live, held]) => {
       if (!live.known) return { known: false, why: live.why } as const;
@@ -44,6 +45,7 @@ export async function look(aws: Aws, site: Site, sites: readonly Site[]): Promis
     part(promotionHistory(aws, site)),
     part(measurements(aws, site, now)),
     part(siteAlarms(aws, site, sites)),
+    part(callerOf(aws).then(({ account }) => siteRecipients(aws, site, account))),
     site.dns.provider === "none"
       ? ({ known: true, value: [] } as const)
       : dnsAnswers(site.dns.name, site.dns.records).then(
@@ -51,7 +53,7 @@ export async function look(aws: Aws, site: Site, sites: readonly Site[]): Promis
           (error) => ({ known: false, why: whyNot(error) }) as const,
         ),
   ]);
-  if ([store, instances, address, promotions, measured, alarms].every((one) => !one.known)) throw errors[0];
+  if ([store, instances, address, promotions, measured, alarms, recipients].every((one) => !one.known)) throw errors[0];
   if (store.known && store.value === undefined) {
     if (instances.known && instances.value.length === 0) {
       throw notDeployed(site, aws);
@@ -77,6 +79,7 @@ export async function look(aws: Aws, site: Site, sites: readonly Site[]): Promis
     price,
     measured,
     alarms,
+    recipients,
   };
 }
 
@@ -161,16 +164,13 @@ async function prices(
 async function measurements(aws: Aws, site: Site, now: Date): Promise<Measured> {
   const { GetMetricDataCommand } = sdk.cloudwatch;
   const cloudwatch = await aws.cloudwatch();
-  const query = (Id: string, MetricName: string, Stat: string, Period: number) => ({
+  const query = (Id: string, MetricName: keyof typeof SERVER_METRICS, Stat: string, Period: number) => ({
     Id,
     MetricStat: {
       Metric: {
         Namespace: METRICS_NAMESPACE,
         MetricName,
-        Dimensions: [
-          { Name: "Site", Value: site.name },
-          { Name: "Environment", Value: site.environment },
-        ],
+        Dimensions: Object.entries(siteDimensions(site)).map(([Name, Value]) => ({ Name, Value })),
       },
       Stat,
       Period,
@@ -184,19 +184,17 @@ async function measurements(aws: Aws, site: Site, now: Date): Promise<Measured> 
       MetricDataQueries: [
         query("configured", "PeersConfigured", "Maximum", METRICS_PERIOD_SECONDS),
         query("active", "PeersActive", "Maximum", METRICS_PERIOD_SECONDS),
-        query("received", "BytesIn", "Sum", HOUR_MS / 1000),
-        query("sent", "BytesOut", "Sum", HOUR_MS / 1000),
+        query("out", "NetworkOut", "Sum", HOUR_MS / 1000),
       ],
     }),
   );
   const values = (id: string) => MetricDataResults.find(({ Id }) => Id === id)?.Values ?? [];
-  const sum = (all: readonly number[]) => (all.length === 0 ? undefined : all.reduce((a, b) => a + b));
+  const out = values("out");
   return {
     peersConfigured: values("configured")[0],
     peersActive: values("active")[0],
     at: MetricDataResults.find(({ Id }) => Id === "configured")?.Timestamps?.[0],
-    received: sum(values("received")),
-    sent: sum(values("sent")),
+    out: out.length === 0 ? undefined : out.reduce((a, b) => a + b),
   };
 }
 

@@ -1,6 +1,7 @@
 import { adviceFor } from "../../assets/lambda/recovery-handler/launch-errors";
-import type { Alarm } from "../alarms";
+import { type Alarm, runbookOf } from "../alarms";
 import type { LiveAddress, LiveInstance } from "../live";
+import type { Recipient } from "../recipients";
 import { ago, duration } from "../units";
 import { type DnsAnswer, type Facts, NOT_PERMITTED, type Part } from "./facts";
 import type { SpotPrices } from "./prices";
@@ -61,9 +62,11 @@ export interface Report {
     readonly inLastWeek: number;
   } | null;
   readonly peers: { readonly configured: number; readonly active: number; readonly at: Date } | null;
-  /** Bytes that the server got from the devices and sent to them in the last day. */
-  readonly traffic: { readonly received: number; readonly sent: number } | null;
+  /** Bytes that left AWS in the last day, to the internet and to devices. AWS bills these, and not what comes in. */
+  readonly traffic: { readonly out: number } | null;
   readonly alarms: { readonly total: number; readonly ringing: readonly Alarm[] } | null;
+  /** Who is told of alarms, and who of the configuration is not. */
+  readonly recipients: readonly Recipient[] | null;
   readonly unknown: Readonly<Record<string, string>>;
 }
 
@@ -140,11 +143,9 @@ export function reportOf(facts: Facts): Report {
       measured?.at && measured.peersConfigured !== undefined
         ? { configured: measured.peersConfigured, active: measured.peersActive ?? 0, at: measured.at }
         : null,
-    traffic:
-      measured?.received === undefined || measured.sent === undefined
-        ? null
-        : { received: measured.received, sent: measured.sent },
+    traffic: measured?.out === undefined ? null : { out: measured.out },
     alarms: alarms ? { total: alarms.length, ringing: alarms.filter(({ state }) => state === "ALARM") } : null,
+    recipients: known("recipients", facts.recipients) ?? null,
     unknown,
   };
   const verdict = verdictOf(partial, facts);
@@ -305,9 +306,10 @@ function ofSilence(report: Judged, { now }: Facts): Attention[] {
 }
 
 function ofAlarms(report: Judged, { now }: Facts): Attention[] {
+  const site = { environment: report.environment, name: report.site };
   return (report.alarms?.ringing ?? []).map(({ name, description, since }) => ({
     what: `Alarm ${name}, ${ago(since, now)}: ${description || "it has no description"}`,
-    fix: `See ${command("server logs", report)}, and docs/recovery.md.`,
+    fix: `See ${runbookOf(site, { name })}, and ${command("server logs", report)}.`,
   }));
 }
 

@@ -1,3 +1,4 @@
+import { deploy } from "../doctor/commands";
 import { type Tone, tone } from "../output";
 import { ago, bytes, duration } from "../units";
 import { MEASURED_HOURS } from "./facts";
@@ -31,6 +32,7 @@ export function screen(report: Report): string {
     ...line("Peers", peers(report)),
     ...line("Traffic", traffic(report)),
     ...line("Alarms", alarms(report)),
+    ...line("Told", told(report)),
     ...line("Wanted", wanted(report)),
   ];
   if (report.attention.length === 0) return lines.join("\n");
@@ -127,8 +129,7 @@ function peers(report: Report): string {
 
 function traffic(report: Report): string {
   if (!report.traffic) return unknown(report, "peers") ?? `no data in the last ${MEASURED_HOURS} hours`;
-  const { received, sent } = report.traffic;
-  return `${bytes(received)} from the devices, ${bytes(sent)} to them in the last ${MEASURED_HOURS} hours`;
+  return `${bytes(report.traffic.out)} left AWS in the last ${MEASURED_HOURS} hours`;
 }
 
 function alarms(report: Report): string {
@@ -136,6 +137,28 @@ function alarms(report: Report): string {
   const { total, ringing } = report.alarms;
   if (total === 0) return "none exist: the monitoring stack is not deployed";
   return ringing.length === 0 ? `${total}, all quiet` : tone("bad", `${ringing.length} of ${total} ring`);
+}
+
+/** Who hears of an alarm, and what keeps the others from it. */
+function told(report: Report): string | string[] {
+  const { recipients, environment, site } = report;
+  if (!recipients) return unknown(report, "recipients") ?? "none";
+  const deployed = deploy({ site: { environment, name: site } });
+  const reached = recipients.filter(({ state }) => state === "told").map(({ who }) => who);
+  if (recipients.length === 0) {
+    return tone("warn", `nobody: put addresses under monitoring.emails in stingy.yaml, then ${deployed}`);
+  }
+  return [
+    reached.length > 0 ? reached.join(", ") : tone("warn", "nobody yet"),
+    ...recipients.flatMap(({ who, state }) => {
+      if (state === "told") return [];
+      const why =
+        state === "unconfirmed"
+          ? "has to confirm by the link in AWS's mail, which may lie in spam"
+          : `is not subscribed: ${deployed}`;
+      return [tone("warn", `${who} ${why}`)];
+    }),
+  ];
 }
 
 function wanted(report: Report): string {

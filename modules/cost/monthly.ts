@@ -105,14 +105,17 @@ function egress(prices: Prices, { egressGb, nothingFree }: Usage): CostItem {
 }
 
 function small(site: Site, prices: Prices, { nothingFree }: Usage, amounts: Amounts): CostItem[] {
+  const { customerKey, serverLogs, webhook, budget } = site.monitoring;
+  const paid = (id: string, what: string, quantity: number, unit: string, price: EverywherePrice) =>
+    line(id, what, quantity, unit, 0, prices.everywhere[price]);
   const item = (id: string, what: string, quantity: number, unit: string, price: EverywherePrice & FreeQuantity) =>
     line(id, what, quantity, unit, nothingFree ? 0 : prices.free[price], prices.everywhere[price]);
   return [
-    item("metrics", "CloudWatch metrics of the server", amounts.customMetrics, "metrics", "customMetricMonth"),
-    item("metric-calls", "calls that publish them", amounts.metricRequests, "calls", "metricRequest"),
+    item("metrics", "CloudWatch metrics of the site", amounts.customMetrics, "metrics", "customMetricMonth"),
+    item("metric-calls", "calls by which the server publishes", amounts.metricRequests, "calls", "metricRequest"),
     item("alarms", "alarms, by the metrics they look at", amounts.alarmMetrics, "metrics", "alarmMetricMonth"),
     item("dashboard", "dashboard", amounts.dashboards, "dashboard", "dashboardMonth"),
-    item("logs", "logs of the Lambdas", amounts.logsGb, "GB", "logsGb"),
+    item("logs", `logs of the Lambdas${serverLogs ? " and the server" : ""}`, amounts.logsGb, "GB", "logsGb"),
     item("lambda-requests", "runs of the Lambdas", amounts.lambdaRequests, "runs", "lambdaRequest"),
     item("lambda-time", "their memory and time", amounts.lambdaGbSeconds, "GB-seconds", "lambdaGbSecond"),
     {
@@ -120,6 +123,19 @@ function small(site: Site, prices: Prices, { nothingFree }: Usage, amounts: Amou
       note: "the server reads it every five minutes, one call for each device",
     },
     ...(amounts.mails > 0 ? [item("mail", "mails about alarms", amounts.mails, "mails", "mail")] : []),
+    ...(webhook === "none"
+      ? []
+      : [
+          paid(
+            "webhook",
+            "messages to the webhook's function",
+            amounts.webhookDeliveries,
+            "messages",
+            "lambdaDelivery",
+          ),
+        ]),
+    ...(customerKey ? [paid("kms-key", "KMS key of the alarms' topic", amounts.kmsKeys, "key", "kmsKeyMonth")] : []),
+    ...(budget ? [paid("budget", "budget", amounts.budgetDays, "days", "budgetDay")] : []),
     ...(site.schedule
       ? [item("schedule", "the schedule's calls", amounts.scheduledInvocations, "calls", "scheduledInvocation")]
       : []),

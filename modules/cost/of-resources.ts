@@ -10,7 +10,7 @@ export interface ResourceValues {
 
 /**
  * What these resources cost in a month of the region, in US dollars: addresses, what a launch template starts (one
- * machine, on Spot, and its disk), alarms and dashboards beyond what is free. What it does not know costs nothing here.
+ * machine, on Spot, and its disk), KMS keys, alarms and dashboards beyond what is free. What it does not know costs nothing here.
  */
 export function monthlyCostOfResources(
   resources: readonly ResourceValues[],
@@ -25,6 +25,7 @@ export function monthlyCostOfResources(
   return (
     valuesOf("aws_eip").length * everywhere.publicIpv4Hour.usd * HOURS_A_MONTH +
     sum(valuesOf("aws_launch_template").map((values) => templateCost(values, known))) +
+    valuesOf("aws_kms_key").length * everywhere.kmsKeyMonth.usd +
     beyond(alarmMetrics, free.alarmMetricMonth) * everywhere.alarmMetricMonth.usd +
     beyond(valuesOf("aws_cloudwatch_dashboard").length, free.dashboardMonth) * everywhere.dashboardMonth.usd
   );

@@ -1,4 +1,5 @@
 import type { Site } from "../config";
+import { AGENT_METRICS, type FunctionMetric, SERVER_METRICS } from "../metrics";
 import { HOURS_A_MONTH, partRunning } from "./hours";
 
 /** What the person who asks knows, and the configuration does not. */
@@ -32,15 +33,19 @@ export interface Amounts {
   readonly kmsRequests: number;
   readonly scheduledInvocations: number;
   readonly mails: number;
+  readonly webhookDeliveries: number;
+  readonly kmsKeys: number;
+  readonly budgetDays: number;
 }
 
-/** modules/monitoring: five alarms look at six metrics, one of them only with a DNS name. */
-const ALARM_METRICS = 5;
+/** modules/monitoring/site-alarms.ts: each looks at one metric, one of them only with a DNS name. */
+const ALARM_METRICS = 9;
 const DNS_ALARM_METRICS = 1;
-/** What stingy-health publishes (assets/userdata/stingy-health). */
-const SERVER_METRICS = 9;
-/** modules/bootstrap/roles/cloudwatch-agent.ts */
-const AGENT_METRICS = 3;
+/** What the controller publishes at its looks, also while the site is paused. */
+const ALWAYS: readonly FunctionMetric[] = ["ServersMissing", "PeersActive"];
+/** What only a server publishes. What Lambdas count seldom is paid for by the hour in which there is something. */
+const OF_SERVER = Object.keys(SERVER_METRICS).filter((name) => !(ALWAYS as readonly string[]).includes(name)).length;
+const OF_AGENT = Object.keys(AGENT_METRICS).length;
 const AGENT_REQUESTS_AN_HOUR = 12;
 const SERVER_REQUESTS_AN_HOUR = 60;
 const DASHBOARDS = 1;
@@ -53,8 +58,13 @@ const OTHER_LOOKS = 500;
 /** Assumed: how long a look takes, and what it and Lambda write about it. */
 const LOOK_SECONDS = 2;
 const LOOK_LOG_GB = 2e-6;
-/** Assumed: alarms that are mailed to each address. */
-const MAILS_AN_ADDRESS = 10;
+/** Assumed: messages about alarms. Each is a mail to each address and a run of what posts to the webhook. */
+const ALERTS = 10;
+/** Assumed: as long as a look, in modules/monitoring/alert-forwarder.ts's 128 MB. */
+const FORWARDER_GB = 0.125;
+/** Assumed: what the server's units say in a month of running. */
+const SERVER_LOG_GB = 0.002;
+const HOURS_A_DAY = 24;
 /** Besides each device's own parameter. */
 const OTHER_SECRETS = 1;
 
@@ -62,20 +72,25 @@ export function amountsOf(site: Site, { peers = DEFAULT_PEERS, withoutMetrics = 
   const part = site.schedule ? (partRunning(site.schedule) ?? 1) : 1;
   const hours = HOURS_A_MONTH * part;
   const looks = HOURS_A_MONTH * LOOKS_AN_HOUR + OTHER_LOOKS;
-  const { agent, emails } = site.monitoring;
+  const { agent, budget, customerKey, emails, extraAlarms, serverLogs, webhook } = site.monitoring;
+  const posts = webhook === "none" ? 0 : ALERTS;
+  const onlyServing = OF_SERVER + (agent ? OF_AGENT : 0);
   return {
     hours,
     addressHours: site.elasticIp === false ? hours : HOURS_A_MONTH,
-    alarmMetrics: ALARM_METRICS + (site.dns.provider === "none" ? 0 : DNS_ALARM_METRICS),
-    // Paid for by the hour in which there is one.
-    customMetrics: withoutMetrics ? 0 : (SERVER_METRICS + (agent ? AGENT_METRICS : 0)) * part,
+    alarmMetrics: ALARM_METRICS + (site.dns.provider === "none" ? 0 : DNS_ALARM_METRICS) + extraAlarms.length,
+    // Paid for by the hour in which there is one. The controller says that no peer is active only while no server serves.
+    customMetrics: withoutMetrics ? ALWAYS.length - part : ALWAYS.length + onlyServing * part,
     metricRequests: withoutMetrics ? 0 : hours * (SERVER_REQUESTS_AN_HOUR + (agent ? AGENT_REQUESTS_AN_HOUR : 0)),
     dashboards: DASHBOARDS,
-    lambdaRequests: looks,
-    lambdaGbSeconds: looks * LOOK_SECONDS * CONTROLLER_GB,
-    logsGb: looks * LOOK_LOG_GB,
-    kmsRequests: hours * LOOKS_AN_HOUR * (peers + OTHER_SECRETS),
-    scheduledInvocations: site.schedule ? Math.round((2 * HOURS_A_MONTH) / 24) : 0,
-    mails: emails.length * MAILS_AN_ADDRESS,
+    lambdaRequests: looks + posts,
+    lambdaGbSeconds: looks * LOOK_SECONDS * CONTROLLER_GB + posts * LOOK_SECONDS * FORWARDER_GB,
+    logsGb: (looks + posts) * LOOK_LOG_GB + (serverLogs ? SERVER_LOG_GB * part : 0),
+    kmsRequests: hours * LOOKS_AN_HOUR * (peers + OTHER_SECRETS) + posts,
+    scheduledInvocations: site.schedule ? Math.round((2 * HOURS_A_MONTH) / HOURS_A_DAY) : 0,
+    mails: emails.length * ALERTS,
+    webhookDeliveries: posts,
+    kmsKeys: customerKey ? 1 : 0,
+    budgetDays: budget ? HOURS_A_MONTH / HOURS_A_DAY : 0,
   };
 }

@@ -1,5 +1,6 @@
 import type { Site } from "../config";
 import { architectureOf } from "../config/instance-types";
+import { EXTRA_ALARMS } from "../config/site-schema";
 import { type CostQuestion, monthlyCost } from "./monthly";
 import { DEFAULT_PEERS, type Usage } from "./usage";
 
@@ -55,14 +56,7 @@ export function whatIf(question: CostQuestion): Change[] {
   return [
     ...(volumeGb > SMALLEST_DISK_GB ? [disk(SMALLEST_DISK_GB)] : []),
     ...(volumeGb < LARGER_DISK_GB ? [disk(LARGER_DISK_GB)] : []),
-    site.monitoring.agent
-      ? set("agent", "without the CloudWatch agent", withAgent(site, false), "monitoring.agent")
-      : set(
-          "agent",
-          "with the CloudWatch agent",
-          withAgent(site, true),
-          "monitoring.agent: three more metrics, beyond the ten that are free",
-        ),
+    ...monitoringOptions(site).map((option) => change(question, option)),
     change(question, {
       id: "metrics",
       what: "without the server's metrics",
@@ -162,8 +156,64 @@ function change(
   };
 }
 
-function withAgent(site: Site, agent: boolean): Site {
-  return { ...site, monitoring: { ...site.monitoring, agent } };
+/** What each setting of `monitoring` that may cost something would be the other way round. */
+function monitoringOptions(site: Site): Variant[] {
+  const { budget, ...rest } = site.monitoring;
+  const { agent, customerKey, extraAlarms, serverLogs, webhook } = rest;
+  const option = (
+    id: string,
+    what: string,
+    isOn: boolean,
+    changed: Partial<Site["monitoring"]>,
+    note: string,
+  ): Variant => ({
+    id,
+    what: `${isOn ? "without" : "with"} ${what}`,
+    site: { ...site, monitoring: { ...rest, ...(budget && id !== "budget" ? { budget } : {}), ...changed } },
+    note,
+  });
+  return [
+    option("agent", "the CloudWatch agent", agent, { agent: !agent }, "monitoring.agent: three metrics; ten are free"),
+    ...EXTRA_ALARMS.map((alarm) => {
+      const isOn = extraAlarms.includes(alarm);
+      const changed = isOn ? extraAlarms.filter((other) => other !== alarm) : [...extraAlarms, alarm];
+      return option(
+        `alarm-${alarm}`,
+        `the alarm ${alarm}`,
+        isOn,
+        { extraAlarms: changed },
+        "monitoring.extraAlarms: one metric; ten are free",
+      );
+    }),
+    option(
+      "customer-key",
+      "a KMS key of your own",
+      customerKey,
+      { customerKey: !customerKey },
+      "monitoring.customerKey: the calls that use it cost next to nothing",
+    ),
+    option(
+      "server-logs",
+      "the server's logs in CloudWatch",
+      serverLogs,
+      { serverLogs: !serverLogs },
+      "monitoring.serverLogs: some 2 MB; 5 GB are free",
+    ),
+    option(
+      "webhook",
+      "a webhook",
+      webhook !== "none",
+      { webhook: webhook === "none" ? "json" : "none" },
+      "monitoring.webhook: SNS's messages to a function cost nothing, and a million runs are free",
+    ),
+    option(
+      "budget",
+      "a budget",
+      budget !== undefined,
+      budget ? {} : { budget: { monthlyUsd: 10, of: "account" } },
+      "monitoring.budget: AWS charges for those with actions only",
+    ),
+  ];
 }
 
 function withoutSchedule(site: Site): Site {

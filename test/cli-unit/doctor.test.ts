@@ -8,6 +8,7 @@ import type { Answer, DnsAnswers, Facts, SecurityGroup, StackState, Subnet, Vpc 
 import { probePeer } from "../../cli/doctor/probe-peer";
 import { jsonOf, summary, treeText } from "../../cli/doctor/report";
 import type { LiveInstance } from "../../cli/live";
+import type { Recipient } from "../../cli/recipients";
 import type { StoredParameter } from "../../cli/store";
 import { parseConfig } from "../../modules/config";
 import { documentsOf, siteNames } from "../../modules/names";
@@ -19,7 +20,12 @@ const KEY = "WAeKbEvPU2sFpTVhHPoOKSAcoX2u0UYJHGpJnX8r3E0=";
 const KEY_2 = "EFJSc9C1g2Sc0Qvc7RDjDxnKHLvSpxrqGkH/Oq3VN0E=";
 const ADDRESS = "203.0.113.7";
 const config = parseConfig({
-  sites: { tokyo: { dns: { provider: "cloudflare", name: "vpn.example.com", zone: "example.com" } } },
+  sites: {
+    tokyo: {
+      dns: { provider: "cloudflare", name: "vpn.example.com", zone: "example.com" },
+      monitoring: { emails: ["me@example.com"], webhook: "ntfy" },
+    },
+  },
 });
 const [site] = config.sites;
 if (!site) throw new Error("the configuration has no site");
@@ -144,6 +150,15 @@ const metrics = (changes: Partial<{ runs: number; failures: number; lastPublishe
   metrics: { seen: { runs: 6, failures: 0, lastPublished: minutesAgo(1), ...changes } },
 });
 
+const recipients = (mine: Recipient["state"] = "told", webhook: Recipient["state"] = "told") => ({
+  recipients: {
+    seen: [
+      { who: "me@example.com", state: mine },
+      { who: "the webhook", state: webhook },
+    ],
+  },
+});
+
 const report = (changes: Partial<{ status: string; clockAhead: number; active: number }> = {}) => ({
   report: { seen: { status: "Success", clockAhead: 0, active: 0, ...changes } },
 });
@@ -202,6 +217,8 @@ function healthy(changes: Partial<Facts> = {}): Facts {
     ...rules(),
     deadLetters: { seen: 0 },
     alarms: { seen: [{ name: `${names.prefix}-needs-person`, state: "OK", description: "", since: new Date(0) }] },
+    ...recipients(),
+    webhookUrlType: { seen: "SecureString" },
     ...metrics(),
     ...says([]),
     ...report(),
@@ -1064,6 +1081,44 @@ const CASES: Readonly<Record<string, { readonly well: string; readonly cases: re
       ],
     ],
   },
+  subscriptions: {
+    well: "me@example.com, the webhook",
+    cases: [
+      ["nobody", { recipients: { seen: [] } }, "attention", "nobody is told of alarms"],
+      ["not confirmed", recipients("unconfirmed"), "attention", "not confirmed: me@example.com"],
+      ["not subscribed", recipients("missing"), "attention", "not subscribed: me@example.com"],
+      [
+        "nobody yet",
+        recipients("unconfirmed", "missing"),
+        "attention",
+        "nobody is told of alarms; not confirmed: me@example.com; not subscribed: the webhook",
+      ],
+      ["denied", { recipients: { unseen: "refused" } }, "unknown", "could not look: refused"],
+    ],
+  },
+  webhook: {
+    well: "there, and encrypted",
+    cases: [
+      [
+        "missing",
+        { webhookUrlType: { seen: undefined } },
+        "broken",
+        "/stingy-vpn/prod/webhook-url is missing, so no alarm reaches the webhook",
+      ],
+      [
+        "in plain text",
+        { webhookUrlType: { seen: "String" } },
+        "broken",
+        "/stingy-vpn/prod/webhook-url is a String in plain text, and whoever may read it can post there",
+      ],
+      [
+        "no webhook",
+        withSite({ monitoring: { ...(site as Facts["site"]).monitoring, webhook: "none" } }),
+        "skipped",
+        "the site has no webhook",
+      ],
+    ],
+  },
   metrics: {
     well: "metrics come every minute",
     cases: [
@@ -1179,6 +1234,40 @@ describe("stingy doctor's tree", () => {
     expect(fix).to.equal("Have it run again: `npx stingy server resume --site tokyo`.");
   });
 
+  it("points for each alarm that rings to its place in the runbook", () => {
+    const rings = (id: string) => ({ name: `${names.prefix}-${id}`, state: "ALARM", description: "", since: NOW });
+    const { fix } = resultOf("alarms", healthy({ alarms: { seen: [rings("no-server"), rings("disk")] } }));
+    expect(fix).to.equal(
+      "What to do: docs/runbook.md#no-server, docs/runbook.md#disk. The log: `npx stingy server logs`.",
+    );
+  });
+
+  it("has the commands that make somebody be told of alarms", () => {
+    const fixOf = (changes: Partial<Facts>) => resultOf("subscriptions", healthy(changes)).fix;
+    expect(fixOf({ recipients: { seen: [] } })).to.equal(
+      "Put addresses under `monitoring.emails` in stingy.yaml, then `npx cdktf deploy 'prod-tokyo-*'`.",
+    );
+    expect(fixOf(recipients("unconfirmed", "missing"))).to.equal(
+      'Follow the link in AWS\'s mail "Subscription Confirmation"; look into spam, too. This sends it again: ' +
+        "`aws sns subscribe --topic-arn arn:aws:sns:ap-northeast-1:123456789012:stingy-vpn-prod-tokyo-alerts " +
+        "--protocol email --notification-endpoint 'me@example.com' --region ap-northeast-1`. " +
+        "Have Terraform subscribe who is missing: `npx cdktf deploy 'prod-tokyo-*'`.",
+    );
+  });
+
+  it("has the webhook's URL written so that no shell remembers it, and never over a plain one", () => {
+    const write =
+      "`aws ssm put-parameter --name /stingy-vpn/prod/webhook-url --type SecureString --overwrite --value file:///dev/stdin " +
+      "--region ap-northeast-1`, and then the URL, Enter and Ctrl-D.";
+    const fixOf = (type: string | undefined) =>
+      resultOf("webhook", healthy({ webhookUrlType: { seen: type } })).fix ?? "";
+    expect(fixOf(undefined)).to.equal(`Write it: ${write}`);
+    expect(fixOf("String")).to.equal(
+      "Take it away: `aws ssm delete-parameter --name /stingy-vpn/prod/webhook-url --region ap-northeast-1`. " +
+        `Have a new URL made, and write that: ${write}`,
+    );
+  });
+
   it("says no key, whatever is wrong with one", () => {
     const secret = "c2VjcmV0LXNlY3JldA";
     const results = examine(
@@ -1203,7 +1292,7 @@ describe("stingy doctor's report", () => {
       "",
       "Broken: route",
       "  No internet gateway is attached to vpc-1.",
-      "  Have Terraform mend it: `npx cdktf deploy 'prod-tokyo-network'`.",
+      "  Have Terraform mend it: `npx cdktf deploy 'prod-tokyo-*'`.",
       "",
     ]);
   });
@@ -1224,7 +1313,7 @@ describe("stingy doctor's report", () => {
       "  + firewall: udp/51820 is open",
       "  + firewall-out: everything may go out",
       "  x route: no internet gateway is attached to vpc-1",
-      "      Have Terraform mend it: `npx cdktf deploy 'prod-tokyo-network'`.",
+      "      Have Terraform mend it: `npx cdktf deploy 'prod-tokyo-*'`.",
       "      docs/troubleshooting.md#route",
       "  + network-acl: they let everything through",
     ]);
@@ -1234,8 +1323,8 @@ describe("stingy doctor's report", () => {
   });
 
   it("ends with a count", () => {
-    expect(lines.at(-1)).to.equal("45 checks: 39 well, 1 broken, 1 needs attention, 4 not looked at.");
-    expect(summary(examine(CHECKS, healthy()))).to.equal("45 checks: 45 well.");
+    expect(lines.at(-1)).to.equal("47 checks: 41 well, 1 broken, 1 needs attention, 4 not looked at.");
+    expect(summary(examine(CHECKS, healthy()))).to.equal("47 checks: 47 well.");
   });
 
   it("has signs for a screen, and plain letters else", () => {
@@ -1253,7 +1342,7 @@ describe("stingy doctor's report", () => {
         status: "broken",
         title: "every subnet has its way to the internet",
         saw: "no internet gateway is attached to vpc-1",
-        fix: "Have Terraform mend it: `npx cdktf deploy 'prod-tokyo-network'`.",
+        fix: "Have Terraform mend it: `npx cdktf deploy 'prod-tokyo-*'`.",
         help: "docs/troubleshooting.md#route",
       },
       {

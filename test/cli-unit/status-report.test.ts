@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import type { LiveInstance } from "../../cli/live";
+import type { Recipient } from "../../cli/recipients";
 import type { Facts, Measured, Part } from "../../cli/status/facts";
 import { reportOf } from "../../cli/status/report";
 import { screen } from "../../cli/status/screen";
@@ -36,8 +37,7 @@ const MEASURED: Measured = {
   peersConfigured: 5,
   peersActive: 2,
   at: minutesAgo(4),
-  received: 1_234_567_890,
-  sent: 340_000_000,
+  out: 1_234_567_890,
 };
 
 function facts(more: Partial<Facts> = {}): Facts {
@@ -61,6 +61,7 @@ function facts(more: Partial<Facts> = {}): Facts {
     alarms: known([
       { name: "stingy-vpn-prod-tokyo-needs-person", description: "", state: "OK", since: minutesAgo(99) },
     ]),
+    recipients: known([{ who: "me@example.com", state: "told" }]),
     ...more,
   };
 }
@@ -85,8 +86,9 @@ prod-tokyo in ap-northeast-1: serving
               1 in the last 7 days
   Successor   none pending
   Peers       2 active of 5, as of 4 min ago
-  Traffic     1.2 GB from the devices, 340.0 MB to them in the last 24 hours
+  Traffic     1.2 GB left AWS in the last 24 hours
   Alarms      1, all quiet
+  Told        me@example.com
   Wanted      running
 `.trim(),
     );
@@ -152,7 +154,7 @@ prod-tokyo in ap-northeast-1: serving
             instances: known([]),
             address: known({ allocationId: "eipalloc-1", publicIp: ADDRESS, instanceId: undefined }),
             price: known(undefined),
-            measured: known({ ...MEASURED, peersConfigured: undefined, at: undefined, received: undefined }),
+            measured: known({ ...MEASURED, peersConfigured: undefined, at: undefined, out: undefined }),
           }),
         ),
       ),
@@ -170,6 +172,7 @@ prod-tokyo in ap-northeast-1: paused
   Peers       no data in the last 24 hours
   Traffic     no data in the last 24 hours
   Alarms      1, all quiet
+  Told        me@example.com
   Wanted      stopped
 
 Needs attention
@@ -180,8 +183,12 @@ Needs attention
   });
 
   it("shows the rest where something may not be looked at", () => {
-    const shown = screen(reportOf(facts({ alarms: denied, price: denied, measured: denied, promotions: denied })));
-    expect(shown.match(/^ {2}(Spot price|Recovery|Peers|Traffic|Alarms) +not permitted$/gm)).to.have.length(5);
+    const report = reportOf(
+      facts({ alarms: denied, price: denied, measured: denied, promotions: denied, recipients: denied }),
+    );
+    const shown = screen(report);
+    expect(shown.match(/^ {2}(Spot price|Recovery|Peers|Traffic|Alarms|Told) +not permitted$/gm)).to.have.length(6);
+    expect([report.recipients, report.unknown.recipients]).to.deep.equal([null, "not permitted"]);
     expect(shown).to.contain("serving, launched");
     expect(shown).not.to.contain("Needs attention");
   });
@@ -207,6 +214,42 @@ Needs attention
       expect(report.attention).to.deep.equal([{ what: "It cannot be said whether the site serves.", fix }]);
     });
   }
+});
+
+describe("who is told of alarms", () => {
+  const shown = (...recipients: Recipient[]) => {
+    const report = reportOf(facts({ recipients: known(recipients) }));
+    expect(report.recipients).to.deep.equal(recipients);
+    expect(report.attention).to.deep.equal([]);
+    const lines = screen(report).split("\n");
+    const first = lines.findIndex((line) => line.startsWith("  Told "));
+    return lines.slice(first, lines.indexOf("  Wanted      running")).map((line) => line.slice(14));
+  };
+
+  it("are all who have subscribed", () => {
+    expect(shown({ who: "me@example.com", state: "told" }, { who: "the webhook", state: "told" })).to.deep.equal([
+      "me@example.com, the webhook",
+    ]);
+  });
+
+  it("is nobody, with how to change that", () => {
+    expect(shown()).to.deep.equal([
+      "nobody: put addresses under monitoring.emails in stingy.yaml, then npx cdktf deploy 'prod-tokyo-*'",
+    ]);
+  });
+
+  it("is nobody yet who has not confirmed, or is not subscribed", () => {
+    expect(
+      shown({ who: "me@example.com", state: "unconfirmed" }, { who: "the webhook", state: "missing" }),
+    ).to.deep.equal([
+      "nobody yet",
+      "me@example.com has to confirm by the link in AWS's mail, which may lie in spam",
+      "the webhook is not subscribed: npx cdktf deploy 'prod-tokyo-*'",
+    ]);
+    expect(
+      shown({ who: "me@example.com", state: "told" }, { who: "you@example.com", state: "unconfirmed" })[0],
+    ).to.equal("me@example.com");
+  });
 });
 
 describe("the verdict on a site", () => {
@@ -256,10 +299,14 @@ describe("what needs attention", () => {
     expect(attention({})).to.deep.equal([]);
   });
 
-  it("is an alarm that rings", () => {
-    const alarm = { name: "x-needs-person", description: "The controller needs a person.", since: minutesAgo(3) };
-    expect(attention({ alarms: known([{ ...alarm, state: "ALARM" }]) })).to.deep.equal([
-      "Alarm x-needs-person, 3 min ago: The controller needs a person.",
+  it("is an alarm that rings, with where the runbook tells of it", () => {
+    const name = "stingy-vpn-prod-tokyo-needs-person";
+    const alarm = { name, description: "The controller needs a person.", since: minutesAgo(3) };
+    expect(reportOf(facts({ alarms: known([{ ...alarm, state: "ALARM" }]) })).attention).to.deep.equal([
+      {
+        what: `Alarm ${name}, 3 min ago: The controller needs a person.`,
+        fix: "See docs/runbook.md#needs-person, and npx stingy server logs --site tokyo.",
+      },
     ]);
     expect(attention({ alarms: known([{ ...alarm, state: "INSUFFICIENT_DATA" }]) })).to.deep.equal([]);
   });

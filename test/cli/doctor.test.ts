@@ -12,8 +12,9 @@ import {
 } from "@aws-sdk/client-ec2";
 import { DisableRuleCommand, PutTargetsCommand } from "@aws-sdk/client-eventbridge";
 import { AddPermissionCommand, GetFunctionCommand } from "@aws-sdk/client-lambda";
+import { SubscribeCommand } from "@aws-sdk/client-sns";
 import { GetQueueUrlCommand, SendMessageCommand } from "@aws-sdk/client-sqs";
-import { GetParametersByPathCommand } from "@aws-sdk/client-ssm";
+import { DeleteParameterCommand, GetParametersByPathCommand } from "@aws-sdk/client-ssm";
 import { expect } from "chai";
 import { siteNames } from "../../modules/names";
 import { generatePrivateKey, parsePeer, publicKeyOf } from "../../modules/wireguard";
@@ -26,6 +27,7 @@ import { folderWith, inTerminal, ROOT, stingy } from "./support/stingy";
 const names = siteNames({ environment: "prod", name: "tokyo" });
 const PORT = 51820;
 const ACCOUNT = "123456789012";
+const TOPIC = `arn:aws:sns:${REGION}:${ACCOUNT}:${names.alertTopic}`;
 
 interface Json {
   readonly healthy: boolean;
@@ -38,11 +40,25 @@ interface Json {
   readonly checks: readonly { readonly id: string; readonly status: string; readonly saw: string }[];
 }
 
+const WEBHOOK_URL = "https://hooks.example.com/services/T0/B0/secret";
+const MONITORED = `
+sites:
+  tokyo:
+    monitoring: { emails: [me@example.com], webhook: slack }
+`;
+const PENDING = `<ListSubscriptionsByTopicResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">
+  <ListSubscriptionsByTopicResult><Subscriptions><member>
+    <TopicArn>${TOPIC}</TopicArn><Protocol>email</Protocol><Endpoint>me@example.com</Endpoint>
+    <SubscriptionArn>PendingConfirmation</SubscriptionArn><Owner>${ACCOUNT}</Owner>
+  </member></Subscriptions></ListSubscriptionsByTopicResult>
+</ListSubscriptionsByTopicResponse>`;
+
 describe("stingy doctor", () => {
   let emulator: Emulator;
   let site: DeployedSite;
   let serverKey: string;
   let config: string;
+  let monitored: string;
   let server: { readonly close: () => Promise<void> } | undefined;
 
   before(async () => {
@@ -56,11 +72,9 @@ describe("stingy doctor", () => {
         }),
       ]),
     );
-    const folder = folderWith(states);
-    config = path.join(
-      folderWith({ "stingy.yaml": `backend:\n  type: local\n  path: ${path.relative(ROOT, folder)}\n` }),
-      "stingy.yaml",
-    );
+    const backend = `backend:\n  type: local\n  path: ${path.relative(ROOT, folderWith(states))}\n`;
+    config = path.join(folderWith({ "stingy.yaml": backend }), "stingy.yaml");
+    monitored = path.join(folderWith({ "stingy.yaml": `${backend}${MONITORED}` }), "stingy.yaml");
   });
 
   beforeEach(async () => {
@@ -109,6 +123,7 @@ describe("stingy doctor", () => {
       );
     await metric("AWS/Lambda", "Invocations", { FunctionName: names.controller });
     await metric("StingyVPN", "PeersConfigured", { Site: "tokyo", Environment: "prod" });
+    await emulator.sns.send(new SubscribeCommand({ TopicArn: TOPIC, Protocol: "email", Endpoint: "me@example.com" }));
     await controllerSays([]);
   }
 
@@ -300,7 +315,7 @@ describe("stingy doctor", () => {
   it("is plain text where nobody looks", async () => {
     const { stdout } = await stingy(["doctor", "--no-probe", "--config", config], { env: emulator.env });
     expect(stdout).to.match(/^[ -~\n]*$/);
-    expect(stdout).to.match(/\n45 checks: \d+ well, \d+ left out\.\n$/);
+    expect(stdout).to.match(/\n47 checks: \d+ well, \d+ left out\.\n$/);
   });
 
   it("says that there are no credentials, and what it could see without", async () => {
@@ -447,6 +462,32 @@ describe("stingy doctor", () => {
       alarms: "attention",
     });
     expect(saw(result, "controller-problems")).to.equal("launch-refused-quota: Ask AWS for more.");
+  });
+
+  it("says who has not confirmed, and that the webhook has no URL or a plain one", async () => {
+    const read: string[] = [];
+    const pending = (call: string) => {
+      if (call.includes("webhook-url")) read.push(call);
+      return call.includes("ListSubscriptionsByTopic") ? { status: 200, body: PENDING } : undefined;
+    };
+    const ask = () =>
+      inFrontOfAws(pending, 0, (url) => diagnosed(["--no-probe", "--config", monitored, "--debug"], url));
+    const missing = await ask();
+    expect(missing.found).to.deep.equal({ webhook: "broken", subscriptions: "attention" });
+    expect(saw(missing, "subscriptions")).to.equal(
+      "nobody is told of alarms; not confirmed: me@example.com; not subscribed: the webhook",
+    );
+    expect(missing.json.findings[1]?.fix).to.contain(`\`aws sns subscribe --topic-arn ${TOPIC} --protocol email `);
+    await emulator.put("webhook-url", WEBHOOK_URL);
+    const plain = await ask();
+    expect(saw(plain, "webhook")).to.contain("webhook-url is a String in plain text");
+    await emulator.ssm.send(new DeleteParameterCommand({ Name: `${STORE}/webhook-url` }));
+    await emulator.put("webhook-url", WEBHOOK_URL, "SecureString");
+    const secret = await ask();
+    expect(saw(secret, "webhook")).to.equal("there, and encrypted");
+    expect(JSON.stringify([plain, secret])).to.not.include("hooks.example.com");
+    expect(read).to.have.length(3);
+    for (const call of read) expect(call).to.include('"WithDecryption":false');
   });
 
   it("removes what a doctor who was killed has left, and nothing of anybody else's", async () => {

@@ -435,6 +435,34 @@ ${time(5)} controller warn  wg set ${KEY.slice(0, 4)}… peer=${KEY.slice(0, 4)}
       expect(none.code).to.equal(1);
     });
 
+    it("shows what posts alarms to the webhook as one more source, where there is one", async () => {
+      const FORWARDER = "/aws/lambda/stingy-vpn-prod-tokyo-alert-forwarder";
+      await logs.send(new CreateLogGroupCommand({ logGroupName: FORWARDER }));
+      await logs.send(new CreateLogStreamCommand({ logGroupName: FORWARDER, logStreamName: "1" }));
+      await logs.send(
+        new PutLogEventsCommand({
+          logGroupName: FORWARDER,
+          logStreamName: "1",
+          logEvents: [{ timestamp: Date.now(), message: '{"level":"info","message":"posted"}' }],
+        }),
+      );
+      const config = path.join(
+        folderWith({ "stingy.yaml": "sites:\n  tokyo:\n    monitoring: { webhook: json }\n" }),
+        "stingy.yaml",
+      );
+      const { stdout } = await stingy(["server", "logs", "--config", config, "--json"], { env });
+      const sources = stdout
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line).source);
+      expect(sources).to.include("webhook").and.to.include("controller");
+      const without = await stingy(["server", "logs", "--source", "webhook"], { env });
+      expect([without.stdout, without.stderr]).to.deep.equal([
+        "",
+        "The site has no webhook, so there is nothing to show.\n",
+      ]);
+    });
+
     /** A command, while Systems Manager refuses so many times to tell the server anything. */
     async function whileRefused(
       error: string,
@@ -523,7 +551,7 @@ ${time(3)} controller error a person is needed problems=[{"code":"quota"}]
 
     it("refuses a source and a time that are none", async () => {
       const source = await stingy(["server", "logs", "--source", "client"], { env });
-      expect(source.stderr).to.contain("Allowed choices are controller, ddns, server.");
+      expect(source.stderr).to.contain("Allowed choices are controller, ddns, webhook, server.");
       expect(source.code).to.equal(64);
       const since = await stingy(["server", "logs", "--since", "yesterday"], { env });
       expect(since.stderr).to.equal(

@@ -1,11 +1,14 @@
-import { createServer } from "node:http";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { PutMetricAlarmCommand, PutMetricDataCommand, SetAlarmStateCommand } from "@aws-sdk/client-cloudwatch";
 import { CreateTagsCommand, DisassociateAddressCommand, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
+import { DeleteTopicCommand, SubscribeCommand } from "@aws-sdk/client-sns";
 import { expect } from "chai";
 import { type DeployedSite, Emulator, STORE } from "./support/emulator";
 import { folderWith, inTerminal, stingy } from "./support/stingy";
+
+const TOPIC = "arn:aws:sns:ap-northeast-1:123456789012:stingy-vpn-prod-tokyo-alerts";
 
 describe("stingy status", () => {
   let emulator: Emulator;
@@ -19,11 +22,20 @@ describe("stingy status", () => {
     site = await emulator.freshSite();
   });
 
+  /** An API that refuses whatever it is asked. */
+  async function refusing(type: string, answer: string): Promise<{ url: string; server: Server }> {
+    const server = createServer((_, response) => {
+      response.writeHead(403, { "content-type": type }).end(answer);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server };
+  }
+
   it("shows a site that serves, and ends with 0", async () => {
     await emulator.cloudwatch.send(
       new PutMetricDataCommand({
         Namespace: "StingyVPN",
-        MetricData: Object.entries({ PeersConfigured: 5, PeersActive: 2, BytesIn: 2_000_000, BytesOut: 1_000 }).map(
+        MetricData: Object.entries({ PeersConfigured: 5, PeersActive: 2, NetworkOut: 2_000_000 }).map(
           ([MetricName, Value]) => ({
             MetricName,
             Value,
@@ -50,8 +62,9 @@ prod-tokyo in ap-northeast-1: serving
   Recovery    none yet; the first server took over NOW, NOW it was launched
   Successor   none pending
   Peers       2 active of 5, as of NOW
-  Traffic     2.0 MB from the devices, 1.0 kB to them in the last 24 hours
+  Traffic     2.0 MB left AWS in the last 24 hours
   Alarms      1, all quiet
+  Told        nobody: put addresses under monitoring.emails in stingy.yaml, then npx cdktf deploy 'prod-tokyo-*'
   Wanted      running
 `.trimStart(),
     );
@@ -66,6 +79,37 @@ prod-tokyo in ap-northeast-1: serving
     expect(report.server.id).to.equal(site.instanceId);
     expect(report.unknown).to.deep.equal({});
     expect(code).to.equal(0);
+  });
+
+  it("says who is told of alarms, and who of the configuration is not", async () => {
+    await emulator.sns.send(new SubscribeCommand({ TopicArn: TOPIC, Protocol: "email", Endpoint: "me@example.com" }));
+    const { code, stdout } = await stingy(["status"], { env: emulator.env });
+    expect(stdout).to.contain("\n  Told        me@example.com\n  Wanted ");
+    expect(code).to.equal(0);
+    const config = path.join(folderWith({ "stingy.yaml": MORE_RECIPIENTS }), "stingy.yaml");
+    const { stdout: json } = await stingy(["status", "--json", "--config", config], { env: emulator.env });
+    expect(JSON.parse(json).recipients).to.deep.equal([
+      { who: "me@example.com", state: "told" },
+      { who: "you@example.com", state: "missing" },
+      { who: "the webhook", state: "missing" },
+    ]);
+  });
+
+  it("says that nobody is told where the monitoring stack is not deployed, and that it may not ask where it may not", async () => {
+    await emulator.sns.send(new DeleteTopicCommand({ TopicArn: TOPIC }));
+    const { stdout } = await stingy(["status"], { env: emulator.env });
+    expect(stdout).to.contain("\n  Told        nobody: put addresses under");
+    const { url, server } = await refusing(
+      "text/xml",
+      "<ErrorResponse><Error><Code>AuthorizationError</Code><Message>no</Message></Error></ErrorResponse>",
+    );
+    try {
+      const refused = await stingy(["status"], { env: { ...emulator.env, AWS_ENDPOINT_URL_SNS: url } });
+      expect(refused.stdout).to.contain("\n  Told        not permitted\n");
+      expect(refused.code).to.equal(0);
+    } finally {
+      server.close();
+    }
   });
 
   it("tells of the last recovery and of the pending successor", async () => {
@@ -118,7 +162,10 @@ prod-tokyo in ap-northeast-1: serving
     );
     const { code, stdout } = await stingy(["status"], { env: emulator.env });
     expect(stdout).to.contain("  Alarms      1 of 1 ring\n");
-    expect(stdout).to.contain("  ! Alarm stingy-vpn-prod-tokyo-needs-person, ");
+    // The pointer once, though the alarm has it too.
+    expect(stdout).to.match(
+      / {2}! Alarm stingy-vpn-prod-tokyo-needs-person, .*: A person is needed\.\n +See docs\/runbook\.md#needs-person,/,
+    );
     expect(code).to.equal(2);
   });
 
@@ -152,20 +199,18 @@ prod-tokyo in ap-northeast-1: serving
   });
 
   it("shows the rest where one API is refused", async () => {
-    const refusing = createServer((_, response) => {
-      response.writeHead(403, { "content-type": "application/x-amz-json-1.0" });
-      response.end('{"__type":"AccessDeniedException","message":"not for you"}');
-    });
-    await new Promise<void>((resolve) => refusing.listen(0, "127.0.0.1", resolve));
+    const { url, server } = await refusing(
+      "application/x-amz-json-1.0",
+      '{"__type":"AccessDeniedException","message":"not for you"}',
+    );
     try {
-      const { port } = refusing.address() as AddressInfo;
-      const env = { ...emulator.env, AWS_ENDPOINT_URL_CLOUDWATCH: `http://127.0.0.1:${port}` };
+      const env = { ...emulator.env, AWS_ENDPOINT_URL_CLOUDWATCH: url };
       const { code, stdout } = await stingy(["status"], { env });
       expect(stdout.match(/^ {2}(Peers|Traffic|Alarms) +not permitted$/gm)).to.have.length(3);
       expect(stdout).to.contain(`Elastic IP on the server`);
       expect(code).to.equal(0);
     } finally {
-      refusing.close();
+      server.close();
     }
   });
 
@@ -274,6 +319,12 @@ prod-tokyo in ap-northeast-1: serving
     });
   });
 });
+
+const MORE_RECIPIENTS = `
+sites:
+  tokyo:
+    monitoring: { emails: [me@example.com, you@example.com], webhook: ntfy }
+`;
 
 const TWO_SITES = `
 sites:

@@ -15,7 +15,7 @@ export const address: Check = {
     if (elasticIp === true) {
       return broken(
         "AWS has no Elastic IP of this site",
-        `Have Terraform make one: \`${deploy(facts, "server")}\`. It is another address than before: every device needs it as its Endpoint.`,
+        `Have Terraform make one: \`${deploy(facts)}\`. It is another address than before: every device needs it as its Endpoint.`,
       );
     }
     return broken(

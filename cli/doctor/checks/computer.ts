@@ -132,7 +132,7 @@ export const outputs: Check = {
     if (said !== undefined && live !== undefined && said !== live) {
       return attention(
         `Terraform's state says that the address is ${said}, and AWS has ${live}`,
-        `Have Terraform look again: \`${deploy(facts, "server")}\`.`,
+        `Have Terraform look again: \`${deploy(facts)}\`.`,
       );
     }
     return ok(`${states.length} states`);

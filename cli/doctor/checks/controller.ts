@@ -1,11 +1,7 @@
-import { STORE } from "../../../modules/store/names";
 import { attention, broken, type Check, ifSeen, ok, seen, skipped } from "../check";
 import { aws, deploy, stingy } from "../commands";
 import type { Facts } from "../facts";
 
-const MINUTE_MS = 60_000;
-/** Health publishes every minute; CloudWatch shows it a minute or two later. */
-const PUBLISHES_WITHIN_MS = 10 * MINUTE_MS;
 const NONE = skipped("there is none");
 
 export const controller: Check = {
@@ -15,7 +11,7 @@ export const controller: Check = {
   needs: ["deployed"],
   run: (facts) => {
     const found = seen(facts.controller);
-    const fix = `Deploy it again: \`${deploy(facts, "recovery")}\`.`;
+    const fix = `Deploy it again: \`${deploy(facts)}\`.`;
     if (!found) return broken(`there is no function ${facts.names.controller}`, fix);
     const { state, lastUpdate, reason } = found;
     const why = reason ? `: ${reason}` : "";
@@ -55,7 +51,7 @@ export const rules: Check = {
     if (idle.length > 0) {
       return broken(
         `${idle.map(({ name }) => name).join(", ")} ${idle.length === 1 ? "does" : "do"} not call the controller`,
-        `Have Terraform mend it: \`${deploy(facts, "recovery")}\`.`,
+        `Have Terraform mend it: \`${deploy(facts)}\`.`,
       );
     }
     return found.length === 0 ? NONE : ok(`${found.length} rules`);
@@ -83,7 +79,7 @@ export const permission: Check = {
     if (refused.length === 0) return ok("each rule may");
     return broken(
       `the function's policy does not let ${refused.join(", ")} call it`,
-      `Have Terraform mend it: \`${deploy(facts, "recovery")}\`.`,
+      `Have Terraform mend it: \`${deploy(facts)}\`.`,
     );
   },
 };
@@ -98,7 +94,7 @@ export const runs: Check = {
     if (count > 0) return ok(`${count} runs in the last half hour`);
     return broken(
       "it has not run for half an hour, and is to look every five minutes",
-      `If the site was deployed just now, wait ten minutes. Else see whether the account may run functions at all: \`${aws(facts, "lambda get-account-settings")}\`, and call it by hand: \`${stingy(facts, "server resume")}\`.`,
+      `If the site was deployed just now, wait ten minutes. Else see whether the account may run functions at all: \`${aws(facts, "lambda get-account-settings")}\`, and call it by hand: \`${aws(facts, `lambda invoke --function-name ${facts.names.controller} /dev/stdout`)}\`.`,
     );
   },
 };
@@ -128,7 +124,7 @@ export const problems: Check = {
     if (!Array.isArray(found)) {
       return attention(
         "its answer makes no sense: it is of another version",
-        `Deploy the version of this clone: \`${deploy(facts, "recovery")}\`.`,
+        `Deploy the version of this clone: \`${deploy(facts)}\`.`,
       );
     }
     if (found.length === 0) return ok("it sees nothing that needs a person");
@@ -152,49 +148,6 @@ export const deadLetters: Check = {
     return attention(
       `${count} ${count === 1 ? "event lies" : "events lie"} in ${facts.names.deadLetterQueue}`,
       `Read what they say: \`${aws(facts, `sqs receive-message --queue-url ${url}`)}\`. The ticks have seen to the site since; when the cause is mended: \`${aws(facts, `sqs purge-queue --queue-url ${url}`)}\`.`,
-    );
-  },
-};
-
-export const alarms: Check = {
-  id: "alarms",
-  group: "Monitoring",
-  title: "no alarm rings",
-  needs: ["deployed"],
-  run: (facts) => {
-    const found = seen(facts.alarms);
-    const ringing = found.filter(({ state }) => state === "ALARM");
-    if (ringing.length > 0) {
-      return attention(
-        ringing
-          .map(
-            ({ name, description, since }) =>
-              `${name} rings${since ? ` since ${since.toISOString().slice(0, 16)}Z` : ""}${description ? `: ${description}` : ""}`,
-          )
-          .join(" "),
-        `docs/recovery.md#when-the-alarm-rings. The log: \`${stingy(facts, "server logs")}\`.`,
-      );
-    }
-    return found.length === 0 ? NONE : ok(found.length === 1 ? "1 alarm, quiet" : `${found.length} alarms, all quiet`);
-  },
-};
-
-export const metrics: Check = {
-  id: "metrics",
-  group: "Monitoring",
-  title: "the server's programs say that they live",
-  needs: ["server-state"],
-  run: (facts) => {
-    const { lastPublished } = seen(facts.metrics);
-    const promotedAt = seen(facts.parameters).get(STORE.instanceId)?.modifiedAt;
-    const quiet = facts.now.getTime() - (lastPublished?.getTime() ?? 0);
-    if (quiet < PUBLISHES_WITHIN_MS) return ok("metrics come every minute");
-    if (promotedAt && facts.now.getTime() - promotedAt.getTime() < PUBLISHES_WITHIN_MS) {
-      return skipped("it has just become the server");
-    }
-    return broken(
-      `no metric ${lastPublished ? `since ${lastPublished.toISOString().slice(0, 16)}Z` : "in the last hour"}: its programs have died, and its tag says what it said last`,
-      `Have it replaced: \`${stingy(facts, "server replace")}\`.`,
     );
   },
 };

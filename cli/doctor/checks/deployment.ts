@@ -119,6 +119,6 @@ export const stacks: Check = {
           .map(({ name }) => name)
           .join(", ")}`,
     );
-    return broken(list.join("; "), `Have Terraform make what is missing: \`${deploy(facts, ...layers)}\`.`);
+    return broken(list.join("; "), `Have Terraform make what is missing: \`${deploy(facts)}\`.`);
   },
 };

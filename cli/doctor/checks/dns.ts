@@ -75,7 +75,7 @@ export const proxied: Check = {
     if (found.length === 0) return ok(`${name} is not proxied`);
     return broken(
       `${name} leads to ${[...new Set(found)].join(", ")}, which is Cloudflare's proxy, and that passes no WireGuard`,
-      `Turn the proxy off for the record (the cloud in Cloudflare's DNS page is to be grey), or deploy: \`${deploy(facts, "dns")}\`.`,
+      `Turn the proxy off for the record (the cloud in Cloudflare's DNS page is to be grey), or deploy: \`${deploy(facts)}\`.`,
     );
   },
 };
@@ -106,7 +106,7 @@ export const authoritative: Check = {
     if (ttl > LONGEST_TTL_S) {
       return attention(
         `the record may be kept for ${ttl} s, so devices stay that long at an address that is gone`,
-        `Have Terraform set it back to a minute: \`${deploy(facts, "dns")}\`.`,
+        `Have Terraform set it back to a minute: \`${deploy(facts)}\`.`,
       );
     }
     return ok(`${dns.name} is ${answers.authoritative.find(({ type }) => type === "A")?.addresses.join(", ")}`);

@@ -1,9 +1,10 @@
 import type { Check } from "../check";
 import { address, addressElsewhere } from "./address";
 import { account, behindVpn, clock, configuration, credentials, outputs, reachable } from "./computer";
-import { alarms, controller, deadLetters, errors, metrics, permission, problems, rules, runs } from "./controller";
+import { controller, deadLetters, errors, permission, problems, rules, runs } from "./controller";
 import { deployed, stacks } from "./deployment";
 import { authoritative, proxied, resolver } from "./dns";
+import { alarms, metrics, subscriptions, webhook } from "./monitoring";
 import { acl, firewall, firewallOut, route } from "./network";
 import { agent, marks, one, running, serverClock, state, statusChecks, template } from "./server";
 import { byHand, desiredState, instanceId, key, peers, token } from "./store";
@@ -55,5 +56,7 @@ export const CHECKS: readonly Check[] = [
   problems,
   deadLetters,
   alarms,
+  subscriptions,
+  webhook,
   metrics,
 ];

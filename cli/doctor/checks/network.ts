@@ -34,7 +34,7 @@ export const firewall: Check = {
     const from = groups
       .flatMap((group) => group.in.filter((rule) => lets(rule, "udp", port)))
       .flatMap((rule) => rule.networks);
-    const fix = `Have Terraform open it: \`${deploy(facts, "network")}\`.`;
+    const fix = `Have Terraform open it: \`${deploy(facts)}\`.`;
     if (from.length === 0) return broken(`${names} lets nothing in on udp/${port}`, fix);
     if (!from.includes(ANYWHERE)) return attention(`${names} lets udp/${port} in only from ${from.join(", ")}`, fix);
     if (network.ipv6 && !from.includes(ANYWHERE_6)) return ok(`udp/${port} is open over IPv4`);
@@ -56,7 +56,7 @@ export const firewallOut: Check = {
     if (open) return ok("everything may go out");
     return broken(
       `${groups.map(({ id }) => id).join(", ")} does not let everything out, so devices do not reach the internet through it`,
-      `Have Terraform open it: \`${deploy(facts, "network")}\`.`,
+      `Have Terraform open it: \`${deploy(facts)}\`.`,
     );
   },
 };
@@ -69,7 +69,7 @@ export const route: Check = {
   run: (facts) => {
     const vpc = seen(facts.vpc);
     if (!vpc || vpc.subnets.length === 0) return skipped("there is no VPC to look at");
-    const fix = `Have Terraform mend it: \`${deploy(facts, "network")}\`.`;
+    const fix = `Have Terraform mend it: \`${deploy(facts)}\`.`;
     const { gateway } = vpc;
     if (gateway === undefined) return broken(`no internet gateway is attached to ${vpc.id}`, fix);
     const cut = vpc.subnets.flatMap(({ id, routes }) => {

@@ -46,7 +46,7 @@ export const desiredState: Check = {
     if (desired === undefined) {
       return broken(
         `${path} is missing, and the controller starts nothing without it`,
-        `Have Terraform make it: \`${deploy(facts, "recovery")}\`.`,
+        `Have Terraform make it: \`${deploy(facts)}\`.`,
       );
     }
     return broken(
@@ -65,7 +65,7 @@ export const instanceId: Check = {
     const said = parameter(facts, STORE.instanceId);
     const path = pathOf(facts, STORE.instanceId);
     if (said === undefined) {
-      return broken(`${path} is missing`, `Have Terraform make it: \`${deploy(facts, "server")}\`.`);
+      return broken(`${path} is missing`, `Have Terraform make it: \`${deploy(facts)}\`.`);
     }
     if (said === "initial") {
       return broken(

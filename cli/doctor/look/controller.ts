@@ -1,5 +1,6 @@
 import type { Site } from "../../../modules/config";
-import { documentsOf, METRICS_NAMESPACE, type SiteNames } from "../../../modules/names";
+import { METRICS_NAMESPACE, siteDimensions } from "../../../modules/metrics";
+import { documentsOf, type SiteNames } from "../../../modules/names";
 import type { Aws } from "../../aws";
 import { isActive, parseReport } from "../../peer/report";
 import { runDocument } from "../../run-document";
@@ -104,7 +105,7 @@ export async function siteMetrics(aws: Aws, site: Site, { controller }: SiteName
       MetricDataQueries: [
         query("runs", "AWS/Lambda", "Invocations", { FunctionName: controller }),
         query("failures", "AWS/Lambda", "Errors", { FunctionName: controller }),
-        query("published", METRICS_NAMESPACE, "PeersConfigured", { Site: site.name, Environment: site.environment }),
+        query("published", METRICS_NAMESPACE, "PeersConfigured", siteDimensions(site)),
       ],
     }),
   );

@@ -19,6 +19,7 @@ import {
 import { EventBridgeClient, PutRuleCommand } from "@aws-sdk/client-eventbridge";
 import { CreateRoleCommand, IAMClient } from "@aws-sdk/client-iam";
 import { CreateFunctionCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import { CreateTopicCommand, SNSClient } from "@aws-sdk/client-sns";
 import { CreateQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { CreateDocumentCommand, PutParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { documentsOf, siteNames, siteTags } from "../../../modules/names";
@@ -46,6 +47,7 @@ export class Emulator {
   readonly ssm: SSMClient;
   readonly lambda: LambdaClient;
   readonly events: EventBridgeClient;
+  readonly sns: SNSClient;
   readonly sqs: SQSClient;
   readonly iam: IAMClient;
   readonly cloudwatch: CloudWatchClient;
@@ -55,6 +57,7 @@ export class Emulator {
     this.ssm = new SSMClient(moto.sdk);
     this.lambda = new LambdaClient(moto.sdk);
     this.events = new EventBridgeClient(moto.sdk);
+    this.sns = new SNSClient(moto.sdk);
     this.sqs = new SQSClient(moto.sdk);
     this.iam = new IAMClient(moto.sdk);
     this.cloudwatch = new CloudWatchClient(moto.sdk);
@@ -202,9 +205,11 @@ export class Emulator {
       );
     }
     await this.sqs.send(new CreateQueueCommand({ QueueName: names.deadLetterQueue }));
+    await this.sns.send(new CreateTopicCommand({ Name: names.alertTopic }));
     await this.cloudwatch.send(
       new PutMetricAlarmCommand({
         AlarmName: `${names.prefix}-needs-person`,
+        AlarmDescription: "A person is needed. What to do: docs/runbook.md#needs-person",
         ComparisonOperator: "GreaterThanThreshold",
         EvaluationPeriods: 1,
         Namespace: "StingyVPN",
