@@ -1,12 +1,24 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
-import { GetParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
+import {
+  CloudWatchClient,
+  DescribeAlarmsCommand,
+  PutMetricDataCommand,
+  SetAlarmStateCommand,
+  type StateValue,
+} from "@aws-sdk/client-cloudwatch";
+import { PublishCommand, SNSClient } from "@aws-sdk/client-sns";
+import { PurgeQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { GetParameterCommand, PutParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { expect } from "chai";
+import { METRICS_NAMESPACE, siteDimensions } from "../../modules/metrics";
+import { siteNames } from "../../modules/names";
 import { STORE } from "../../modules/store/names";
+import { FakeWebhook } from "../assets/lambda/fake-webhook";
 import { folderWith } from "../cli/support/stingy";
 import type { Json } from "../support/synth";
-import { type MotoRequest, unseen } from "./emulator/moto";
+import { type AlarmChange, type MotoRequest, unseen } from "./emulator/moto";
 import { inventory, recordedIn } from "./harness/inventory";
 import type { Line } from "./harness/player";
 import { Stage } from "./harness/stage";
@@ -22,6 +34,7 @@ import {
   serving,
   storeToken,
   TOKEN,
+  until,
 } from "./support/site";
 import { firsts, gapsOf, storyOf } from "./support/story";
 import { logsOf, userDataOf } from "./support/traces";
@@ -30,9 +43,19 @@ const STACKS = ["network", "server", "dns", "recovery", "monitoring"].map((layer
 const PLANNED = ["prod-tokyo-server", "prod-tokyo-dns", "prod-tokyo-recovery"];
 const CONTROLLER = "stingy-vpn-prod-tokyo-recovery-handler";
 const UPDATER = "stingy-vpn-prod-tokyo-ddns-updater";
+const FORWARDER = "stingy-vpn-prod-tokyo-alert-forwarder";
+const MONITORING = "prod-tokyo-monitoring";
 const TICK = "rule stingy-vpn-prod-tokyo-tick";
 const PEERS = ["phone", "laptop"];
 const NONE_KNOWN = "192.0.2.1";
+const ADDRESS = "me@example.com";
+/** The part of the webhook's URL that nobody else may know. */
+const HOOK = "canary-webhook-Jw8Rc3Ty6Bn1Xk5Zp0Gd";
+const RUNBOOK = "https://github.com/you/stingy-vpn/blob/main/docs/runbook.md";
+const MORE = `
+      webhook: json
+      runbook: ${RUNBOOK}
+      budget: { monthlyUsd: 12 }`;
 
 describe("the life of a site", function () {
   // Each part begins where the one before has left the site.
@@ -43,18 +66,31 @@ describe("the life of a site", function () {
   const said: Place[] = [];
   /** What the emulator forgets when it is deleted. */
   const kept: Place[] = [];
-  const secrets: Record<string, string> = { "the Cloudflare token": TOKEN };
+  const secrets: Record<string, string> = { "the Cloudflare token": TOKEN, "the webhook's URL": HOOK };
+  const webhook = new FakeWebhook();
 
   before(async () => {
-    stage = await Stage.start({ config: configuration(), token: TOKEN, pace: 4 });
+    stage = await Stage.start({ config: configuration({ more: MORE }), token: TOKEN, pace: 4 });
     handedOut = folderWith();
     await storeToken(stage);
+    await webhook.start();
+    await storeHook();
     await stage.project.deploy();
   });
 
   after(async () => {
     await stage?.stop();
+    await webhook.stop();
   });
+
+  /** As docs/operations.md has a person do it. */
+  async function storeHook(): Promise<void> {
+    const client = new SSMClient(stage.moto.sdk);
+    const Name = `${PREFIX}/${STORE.webhookUrl}`;
+    const Value = `${webhook.origin}/${HOOK}`;
+    await client.send(new PutParameterCommand({ Name, Value, Type: "SecureString" }));
+    client.destroy();
+  }
 
   async function stingy(...args: string[]): Promise<string> {
     const { code, stdout, stderr } = await stage.stingy(args);
@@ -99,6 +135,18 @@ describe("the life of a site", function () {
     expect(plans.filter(({ changes }) => changes).map(({ text }) => text)).to.deep.equal([]);
   }
 
+  /** The alarms by what their names end with. */
+  async function alarms(): Promise<Record<string, StateValue | undefined>> {
+    const client = new CloudWatchClient(unseen(stage.moto.url, REGION));
+    const { MetricAlarms = [] } = await client.send(new DescribeAlarmsCommand());
+    client.destroy();
+    return Object.fromEntries(MetricAlarms.map(({ AlarmName = "", StateValue }) => [alarmOf(AlarmName), StateValue]));
+  }
+
+  const alarmOf = (name: string) => name.slice(siteNames(onlySite(stage.config)).prefix.length + 1);
+  const inWords = ({ alarm, to }: AlarmChange) => `${alarmOf(alarm)}: ${to}`;
+  const posted = () => webhook.told.map(({ body }) => JSON.parse(body));
+
   const holder = async () => (await look(stage)).holder ?? "";
   const contentOf = (type: string) =>
     stage.cloudflare.records.find((record) => record.name === NAME && record.type === type)?.content;
@@ -108,7 +156,7 @@ describe("the life of a site", function () {
       expect(stage.project.stacks()).to.deep.equal(STACKS);
       const there = await inventory(stage.moto, REGION);
       const made = recordedIn(await Promise.all(STACKS.map((stack) => stage.project.state(stack))));
-      expect(made.filter((one) => /^aws_(vpc|eip|lambda_function) /.test(one))).to.have.lengthOf(4);
+      expect(made.filter((one) => /^aws_(vpc|eip|lambda_function) /.test(one))).to.have.lengthOf(5);
       expect(made.filter((one) => !there.includes(one))).to.deep.equal([]);
     });
 
@@ -144,6 +192,24 @@ describe("the life of a site", function () {
       expect([outputs.address.value, outputs.endpoint.value]).to.deep.equal([address, `${address}:51820`]);
       expect(contentOf("A")).to.equal(address);
       expect(await verdict()).to.equal("serving");
+    });
+
+    it("has its alarms, of which none rings, and mails nobody whose address is not confirmed", async () => {
+      await stage.moto.advance(60);
+      await stage.moto.settled();
+      const { resource } = JSON.parse(
+        readFileSync(path.join(stage.project.stackFolder(MONITORING), "cdk.tf.json"), "utf8"),
+      );
+      const names = Object.values<Json>(resource.aws_cloudwatch_metric_alarm).map(({ alarm_name }) =>
+        alarmOf(alarm_name),
+      );
+      expect(await alarms()).to.deep.equal(Object.fromEntries(names.map((name) => [name, "OK"])));
+      // CloudWatch says of a new alarm that it is well, to whoever has subscribed by then.
+      expect(posted().filter(({ state }) => state !== "OK")).to.deep.equal([]);
+      expect((await stage.moto.mail()).map(({ to, subject }) => [to, subject])).to.deep.equal([
+        [ADDRESS, "AWS Notification - Subscription Confirmation"],
+      ]);
+      await stage.moto.confirm(ADDRESS);
     });
   });
 
@@ -303,15 +369,110 @@ describe("the life of a site", function () {
     });
 
     it("leaves nothing for Terraform to change when it is over", async () => {
-      // Kept, so that no secret is in a plan either; Terraform fails where there is something to change.
-      for (const stack of PLANNED) {
-        const file = path.join(stage.folder, `${stack}.plan`);
-        const plan = ["plan", "-detailed-exitcode", `-out=${file}`, "-lock=false", "-input=false", "-no-color"];
-        await stage.project.terraform(stack, plan);
-        const { stdout } = await stage.project.terraform(stack, ["show", "-json", file]);
-        kept.push({ where: `the plan of ${stack}`, text: stdout });
-      }
+      await Promise.all(PLANNED.map(keepEmptyPlan));
     });
+  });
+
+  describe("alarms", () => {
+    const DISK_MINUTES = 16;
+
+    /** What has become of alarms since, and who was told of it. */
+    async function since(from: number) {
+      const changes = (await stage.moto.alarms()).slice(from);
+      const first = changes[0]?.at ?? "";
+      return {
+        changes: changes.map(inWords),
+        mail: (await stage.moto.mail()).filter(({ at }) => at >= first),
+        posts: posted().filter(({ at }) => at >= first),
+      };
+    }
+
+    /** As the server that serves does, of which the emulator then repeats it every minute. */
+    async function publish(MetricName: string, Value: number): Promise<void> {
+      const as = { ...stage.moto.sdk, credentials: { accessKeyId: await holder(), secretAccessKey: "test" } };
+      const client = new CloudWatchClient(as);
+      const Dimensions = Object.entries(siteDimensions(onlySite(stage.config))).map(([Name, value]) => ({
+        Name,
+        Value: value,
+      }));
+      const MetricData = [{ MetricName, Value, Dimensions }];
+      await client.send(new PutMetricDataCommand({ Namespace: METRICS_NAMESPACE, MetricData }));
+      client.destroy();
+    }
+
+    it("have been quiet: a server that was replaced, a pause and a resume concern nobody", async () => {
+      const id = await holder();
+      const published = ({ instance, action }: MotoRequest) => instance === id && action === "PutMetricData";
+      await until("the server publishes", async () => (await stage.moto.requests()).find(published));
+      await stage.moto.advance(1200);
+      expect((await stage.moto.alarms()).filter(({ to }) => to !== "OK").map(inWords)).to.deep.equal([]);
+      expect(await stage.moto.mail()).to.have.length(1);
+    });
+
+    it("ring once where a disk fills, and tell people and the webhook", async () => {
+      const from = (await stage.moto.alarms()).length;
+      const rung = async () => {
+        // The server itself may say meanwhile that there is room.
+        await publish("DiskUsed", 95);
+        await stage.moto.advance(DISK_MINUTES * 60);
+        return (await stage.moto.alarms())[from];
+      };
+      await until("the alarm of the disk rings", rung);
+      await publish("DiskUsed", 31);
+      await stage.moto.advance(60);
+      const { changes, mail, posts } = await since(from);
+      expect(changes).to.deep.equal(["disk: ALARM", "disk: OK"]);
+      expect(mail.map(({ to, subject }) => [to, subject])).to.deep.equal([
+        [ADDRESS, 'ALARM: "stingy-vpn-prod-tokyo-disk" in Asia Pacific (Tokyo)'],
+      ]);
+      expect(mail[0]?.text).to.include(`What to do: ${RUNBOOK}#disk\n`);
+      expect(posts.map(({ state, alarm }) => `${alarmOf(alarm)}: ${state}`)).to.deep.equal(["disk: ALARM"]);
+      expect(posts[0]).to.deep.include({ site: "tokyo", environment: "prod" });
+      expect(posts[0].links.runbook).to.equal(`${RUNBOOK}#disk`);
+    });
+
+    it("say that it is over where people were cut off", async () => {
+      const from = (await stage.moto.alarms()).length;
+      const AlarmName = "stingy-vpn-prod-tokyo-no-server";
+      const client = new CloudWatchClient(stage.moto.sdk);
+      await client.send(new SetAlarmStateCommand({ AlarmName, StateValue: "ALARM", StateReason: "a rehearsal" }));
+      client.destroy();
+      await stage.moto.advance(60);
+      const { changes, mail, posts } = await since(from);
+      expect(changes).to.deep.equal(["no-server: ALARM", "no-server: OK"]);
+      expect(mail.map(({ subject }) => subject)).to.deep.equal(
+        ["ALARM", "OK"].map((state) => `${state}: "${AlarmName}" in Asia Pacific (Tokyo)`),
+      );
+      expect(posts.map(({ state }) => state)).to.have.members(["ALARM", "OK"]);
+    });
+
+    it("ring where a message cannot be passed on and lies with the dead letters", async () => {
+      const from = (await stage.moto.alarms()).length;
+      const { deadLetterQueue, alertTopic } = siteNames(onlySite(stage.config));
+      const sns = new SNSClient(stage.moto.sdk);
+      const sqs = new SQSClient(stage.moto.sdk);
+      const refused = { api: "ssm:GetParameter", kind: "error", code: "AccessDeniedException" } as const;
+      await stage.moto.fault({ ...refused, containing: STORE.webhookUrl });
+      const TopicArn = `arn:aws:sns:${REGION}:123456789012:${alertTopic}`;
+      await sns.send(new PublishCommand({ TopicArn, Message: "hello" }));
+      await stage.moto.settled();
+      // Lambda tries again after one minute, and after two more.
+      await stage.moto.advance(200);
+      await stage.moto.calm();
+      await stage.moto.advance(60);
+      await sqs.send(new PurgeQueueCommand({ QueueUrl: `${stage.moto.url}/123456789012/${deadLetterQueue}` }));
+      await stage.moto.advance(360);
+      const { changes, mail, posts } = await since(from);
+      expect(changes).to.deep.equal(["dead-letters: ALARM", "dead-letters: OK"]);
+      expect(mail.map(({ subject }) => subject)).to.deep.equal([
+        'ALARM: "stingy-vpn-prod-tokyo-dead-letters" in Asia Pacific (Tokyo)',
+      ]);
+      expect(mail[0]?.text).to.include(`What to do: ${RUNBOOK}#dead-letters\n`);
+      expect(posts.map(({ alarm, state }) => `${alarmOf(alarm)}: ${state}`)).to.deep.equal(["dead-letters: ALARM"]);
+      for (const client of [sns, sqs]) client.destroy();
+    });
+
+    it("leave nothing for Terraform to change when they have rung", () => keepEmptyPlan(MONITORING));
   });
 
   describe("a name that is no longer wanted", () => {
@@ -319,12 +480,14 @@ describe("the life of a site", function () {
       const old = await holder();
       await remember();
       kept.push(...(await logsOf(stage.moto, REGION)), ...(await userDataOf(stage.moto, REGION, old)));
+      kept.push({ where: "the mail", text: JSON.stringify(await stage.moto.mail()) });
+      kept.push({ where: "what is posted to the webhook", text: JSON.stringify(posted()) });
       const requests = await during(async () => {
         // As docs/operations.md has a person do it.
         const destroy = ["destroy", "-auto-approve", "-input=false", "-no-color"];
         await stage.project.terraform("prod-tokyo-dns", destroy);
         expect(stage.cloudflare.records).to.deep.equal([]);
-        stage.project.configure(configuration({ dns: "" }));
+        stage.project.configure(configuration({ dns: "", more: MORE }));
         await stage.project.deploy();
       });
       expect(stage.project.stacks()).to.deep.equal(STACKS.filter((stack) => stack !== "prod-tokyo-dns"));
@@ -352,6 +515,7 @@ describe("the life of a site", function () {
     it("are those that were given, made by the server and handed out", () => {
       expect(Object.keys(secrets)).to.have.members([
         "the Cloudflare token",
+        "the webhook's URL",
         "the private key of the server",
         "the private key of phone",
         "the private key of laptop",
@@ -388,9 +552,12 @@ describe("the life of a site", function () {
       expect(kept.map(({ where }) => where)).to.include.members([
         `the log of ${CONTROLLER}`,
         `the log of ${UPDATER}`,
+        `the log of ${FORWARDER}`,
+        "the mail",
+        "what is posted to the webhook",
         "the launch template's user data",
         "the server's user data",
-        ...PLANNED.map((stack) => `the plan of ${stack}`),
+        ...[...PLANNED, MONITORING].map((stack) => `the plan of ${stack}`),
       ]);
       expect(kept.filter(({ text }) => text.length < 1000).map(({ where }) => where)).to.deep.equal([]);
       expect(leaks(secrets, [...files, ...kept, ...said])).to.deep.equal([]);
@@ -425,6 +592,15 @@ describe("the life of a site", function () {
       }
     });
   });
+
+  /** Kept, so that no secret is in a plan either; Terraform fails where there is something to change. */
+  async function keepEmptyPlan(stack: string): Promise<void> {
+    const file = path.join(stage.folder, `${stack}.plan`);
+    const plan = ["plan", "-detailed-exitcode", `-out=${file}`, "-lock=false", "-input=false", "-no-color"];
+    await stage.project.terraform(stack, plan);
+    const { stdout } = await stage.project.terraform(stack, ["show", "-json", file]);
+    kept.push({ where: `the plan of ${stack}`, text: stdout });
+  }
 
   /** What Terraform has made, as it knows it. Its states are written again when it has read more of what AWS fills in. */
   async function made(stack: string): Promise<Json> {

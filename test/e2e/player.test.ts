@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { gzipSync } from "node:zlib";
+import { CloudWatchLogsClient, CreateLogGroupCommand, GetLogEventsCommand } from "@aws-sdk/client-cloudwatch-logs";
 import {
   AllocateAddressCommand,
   AssociateAddressCommand,
@@ -27,7 +28,8 @@ import {
 import { expect } from "chai";
 import { parseReport } from "../../cli/peer/report";
 import { readJournal } from "../../cli/server/log-sources";
-import { renderUserData } from "../../modules/bootstrap";
+import { renderUserData, type ServerBootstrapOptions } from "../../modules/bootstrap";
+import { SERVER_METRICS } from "../../modules/metrics";
 import { siteNames, siteTags } from "../../modules/names";
 import { generatePresharedKey, generatePrivateKey, isKey, publicKeyOf } from "../../modules/wireguard";
 import { Moto, type MotoRequest, PATCHED } from "./emulator/moto";
@@ -74,7 +76,7 @@ describe("a played server", () => {
   });
 
   /** As the launch template's: the text that the stacks render, with the address in place of its marker. */
-  function userData(address: string): string {
+  function userData(address: string, more: Partial<ServerBootstrapOptions> = {}): string {
     return renderUserData({
       distribution: "al2023",
       environment: SITE.environment,
@@ -88,6 +90,7 @@ describe("a played server", () => {
       betweenPeers: true,
       isolatedNetworks: [],
       adminCidrs: [],
+      ...more,
     });
   }
 
@@ -279,21 +282,37 @@ describe("a played server", () => {
     const members = Object.keys(form).filter((name) => name.endsWith("MetricName"));
     const told = members.map((name) => [form[name], form[name.replace("MetricName", "Unit")]]);
     expect(form.Namespace).to.equal("StingyVPN");
-    expect(told).to.deep.equal([
-      ["PeersConfigured", "Count"],
-      ["PeersActive", "Count"],
-      ["NewestHandshakeAge", "Seconds"],
-      ["OldestHandshakeAge", "Seconds"],
-      ["BytesIn", "Bytes"],
-      ["BytesOut", "Bytes"],
-      ["Restarts", "Count"],
-      ["DiskUsed", "Percent"],
-      ["MemoryUsed", "Percent"],
-    ]);
+    expect(told).to.deep.equal(Object.entries(SERVER_METRICS));
     expect([form["MetricData.member.1.Value"], form["MetricData.member.2.Value"]]).to.deep.equal(["1", "1"]);
-    const dimension = "MetricData.member.9.Dimensions.member";
+    const dimension = `MetricData.member.${told.length}.Dimensions.member`;
     expect([form[`${dimension}.1.Name`], form[`${dimension}.1.Value`]]).to.deep.equal(["Site", "tokyo"]);
     expect([form[`${dimension}.2.Name`], form[`${dimension}.2.Value`]]).to.deep.equal(["Environment", "prod"]);
+  });
+
+  it("sends what its units say to CloudWatch, where that is wanted, each line once", async () => {
+    const logs = new CloudWatchLogsClient(moto.sdk);
+    const logGroupName = NAMES.serverLogGroup;
+    await logs.send(new CreateLogGroupCommand({ logGroupName }));
+    const player = play({ pace: 60 });
+    const wanted = gzipSync(userData(elastic.address, { logGroup: logGroupName }));
+    const server = await launch(await makeTemplate("prod-tokyo-logs", wanted));
+    await player.until("ready", announces(server));
+    await promote(server);
+    const events = await eventually("lines", async () => {
+      const input = { logGroupName, logStreamName: server, startFromHead: true };
+      const found = (await logs.send(new GetLogEventsCommand(input)).catch(() => ({ events: [] }))).events ?? [];
+      // By the second of these, five minutes later, it has sent several times.
+      return found.filter(({ message }) => message?.includes("event=in-step")).length > 1 && found;
+    });
+    const messages = events.map(({ message }) => message ?? "");
+    expect(messages[0]).to.match(/^stingy-\w+: level=info event=/);
+    for (const event of ["wg0-made", "state-tagged", "address-arrived"])
+      expect(
+        messages.filter((message) => message.includes(`event=${event} `) || message.endsWith(`event=${event}`)),
+        event,
+      ).not.to.deep.equal([]);
+    const said = player.lines.filter(({ did }) => did === "called-back");
+    expect(messages.filter((message) => message.includes("event=called-back"))).to.have.length(said.length);
   });
 
   it("ends with one key where two race for it, and reads page after page of peers", async () => {
@@ -534,7 +553,10 @@ describe("a played server", () => {
     const wrong = {
       "its first line is not #cloud-config": text.replace("#cloud-config", "#!/bin/sh"),
       "it is no YAML": text.replace("runcmd:", "runcmd: ["),
-      "there is no file /etc/stingy/server.env in it": text.replace("/etc/stingy/server.env", "/etc/stingy/other.env"),
+      "there is no file /etc/stingy/server.env in it": text.replace(
+        "path: /etc/stingy/server.env",
+        "path: /etc/stingy/other.env",
+      ),
       "/etc/stingy/server.env has no STORE_PREFIX": text.replace(/STORE_PREFIX='.*'/, "STORE_PREFIX=''"),
       "runcmd does not start stingy-watch.service": text.replace(/ stingy-watch\.service(?=[^\n]*\n*$)/, ""),
       "it is of the site prod osaka": text.replace("SITE='tokyo'", "SITE='osaka'"),
@@ -590,7 +612,7 @@ describe("a played server", () => {
     const text = (name: string) => readFileSync(path.join(SCRIPTS, name), "utf8");
     const made = (name: string) =>
       Array.from(
-        text(name).matchAll(/^[^#\n]*\b(ssm_call|events_call|query_call \w+) ([A-Z]\w+)/gm),
+        text(name).matchAll(/^[^#\n]*\b(ssm_call|events_call|logs_call|query_call \w+) ([A-Z]\w+)/gm),
         ([, kind, action]) => `${kind} ${action}`,
       );
     // Whoever adds one here adds it to harness/player/machine.ts.
@@ -600,17 +622,19 @@ describe("a played server", () => {
       watch: made("stingy-watch"),
       health: made("stingy-health"),
       promote: made("stingy-promote"),
+      journal: made("stingy-journal"),
     }).to.deep.equal({
       common: ["events_call PutEvents", "query_call ec2 CreateTags"],
       sync: ["ssm_call GetParameters", "ssm_call GetParametersByPath", "ssm_call PutParameter"],
       watch: ["ssm_call PutParameter"],
       health: ["query_call monitoring PutMetricData"],
       promote: ["ssm_call GetParameters"],
+      journal: ["logs_call CreateLogStream", "logs_call PutLogEvents"],
     });
-    const timers = ["sync", "health"].map(
+    const timers = ["sync", "health", "journal"].map(
       (name) => /OnUnitActiveSec=(\S+)/.exec(text(`units/stingy-${name}.timer`))?.[1],
     );
-    expect(timers).to.deep.equal(["5min", "1min"]);
+    expect(timers).to.deep.equal(["5min", "1min", "1min"]);
   });
 
   describe("as a process", () => {

@@ -22,7 +22,7 @@ from clock import tick_for_ever
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-PARTS = ("machines", "store", "terraform", "functions", "events")
+PARTS = ("machines", "store", "terraform", "functions", "events", "monitoring", "messages")
 FUNCTIONS = "EMULATOR_FUNCTIONS"
 """JSON: the variables that every function is given besides its own."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")

@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 TICK_SECONDS = 0.1
+MINUTE = timedelta(minutes=1)
+
+
+def next_minute(after: datetime) -> datetime:
+    return after.replace(second=0, microsecond=0) + MINUTE
 
 
 @dataclass(order=True)
@@ -33,6 +38,9 @@ class Clock:
         self._advancing = threading.Lock()
         self.after_step: list[Callable[[], None]] = []
         """An advance goes on when each of these has answered; when time goes on by itself nothing is waited for."""
+        self.each_minute: list[Callable[[datetime, bool], list[tuple[str, object]]]] = []
+        """Done whenever a whole minute ends, in an advance or by itself. Each tells what has come of it, if anything has."""
+        self._minute = next_minute(self.now())
 
     def now(self) -> datetime:
         """In UTC, without a time zone: as moto keeps its times."""
@@ -65,15 +73,17 @@ class Clock:
         with self._lock:
             self._ahead = timedelta()
             self._due = []
+            self._minute = next_minute(self.now())
 
     def advance(self, seconds: float) -> list[dict]:
         with self._advancing:
             return self._until(self.now() + timedelta(seconds=seconds), jump=True)
 
     def set(self, seconds: float) -> None:
-        """Forwards or back. What is overdue then happens by itself, now."""
+        """Forwards or back. What is overdue then happens by itself, now; no minute ends that nobody has lived through."""
         with self._advancing:
             self._ahead = timedelta(seconds=seconds)
+            self._minute = next_minute(self.now())
 
     def tick(self) -> None:
         """Time goes on by itself as well."""
@@ -85,9 +95,15 @@ class Clock:
         while True:
             with self._lock:
                 first = min(self._due, default=None)
-                if first is None or first.at > end:
+                if first is not None and first.at <= min(end, self._minute):
+                    self._due.remove(first)
+                elif self._minute <= end:
+                    first = None
+                else:
                     break
-                self._due.remove(first)
+            if first is None:
+                fired += self._end_minute(jump)
+                continue
             if jump:
                 self._stand_at(first.at)
             at = self.now()
@@ -102,6 +118,20 @@ class Clock:
         if jump:
             self._stand_at(end)
         return fired
+
+    def _end_minute(self, jump: bool) -> list[dict]:
+        minute, self._minute = self._minute, self._minute + MINUTE
+        if jump:
+            self._stand_at(minute)
+        told = []
+        for work in self.each_minute:
+            try:
+                told += work(minute, jump)
+            except Exception:
+                traceback.print_exc()
+        for wait in self.after_step if jump and told else ():
+            wait()
+        return [{"at": stamp(minute), "what": what, "answer": answer} for what, answer in told]
 
     def _stand_at(self, when: datetime) -> None:
         self._ahead = max(self._ahead, when - datetime.now(UTC).replace(tzinfo=None))

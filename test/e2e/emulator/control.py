@@ -83,6 +83,8 @@ _given: OrderedDict[str, Answer] = OrderedDict()
 """The last answers to calls that change something, by what the SDKs call the invocation."""
 _invocations: dict[str, threading.Lock] = {}
 """Those that are being answered."""
+answering: wire.Call | None = None
+"""The request that moto is answering, held with `one_at_a_time`; nothing while it is the hypervisor's, or what falls due is done."""
 _calm = threading.Event()
 _choosing = threading.Lock()
 _log = None
@@ -223,7 +225,7 @@ class Emulator:
                 answer = self._ask(environ)
             else:
                 with one_at_a_time:
-                    answer = self._ask(environ)
+                    answer = self._ask_for(call, environ)
                     if call.reads:
                         answer = _remembered(call, answer)
         except Exception as problem:
@@ -236,6 +238,14 @@ class Emulator:
         if fault is not None:
             raise _Lost(answer)
         return answer
+
+    def _ask_for(self, call: wire.Call, environ: dict) -> Answer:
+        global answering
+        answering = call
+        try:
+            return self._ask(environ)
+        finally:
+            answering = None
 
     def _ask(self, environ: dict) -> Answer:
         given: list = []

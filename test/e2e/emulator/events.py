@@ -5,18 +5,16 @@ import json
 import re
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
-from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
 
 import control
 import functions
 import wire
 from moto.awslambda.exceptions import UnknownFunctionException
-from moto.awslambda.models import LambdaFunction
 from moto.awslambda.utils import get_backend
 from moto.events.exceptions import ValidationException
 from moto.events.models import EventsBackend, Rule, events_backends
@@ -34,6 +32,10 @@ ONCE = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
 SECONDS = {"minute": 60, "hour": 3600, "day": 24 * 3600}
 MONTHS = {name.upper(): number for number, name in enumerate(calendar.month_abbr) if name}
 WEEKDAYS = {name: number for number, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"), start=1)}
+
+
+on_triggered: list[Callable[[Rule], None]] = []
+"""Each is told of a rule that an event or its schedule has triggered."""
 
 
 class Refused(ValueError):
@@ -215,7 +217,7 @@ def to_function(delivery: Delivery, account: str, region: str, named: str) -> No
         fn = get_backend(account, region).get_function(name, qualifier or None)
     except UnknownFunctionException as unknown:
         raise Undelivered("NO_RESOURCE", unknown.message, lasting=True) from None
-    if ":rule/" in delivery.arn and not may_call(fn, delivery.arn):
+    if ":rule/" in delivery.arn and not functions.may_call(fn, "events", delivery.arn):
         text = f"{delivery.arn} may not call {name}: the function has no permission for it"
         raise Undelivered("NO_PERMISSIONS", text, lasting=True)
     functions.ask(account, region, name, qualifier or None, delivery.body)
@@ -229,16 +231,6 @@ def meet_fault(region: str, name: str, body: str) -> str | None:
     call = wire.Call("lambda", region, "Invoke", "events", "rest-json", body.encode(), "POST", path, "")
     fault = control.fault_of(call)
     return None if fault is None else fault.kind
-
-
-def may_call(fn: LambdaFunction, rule_arn: str) -> bool:
-    for statement in fn.policy.statements:
-        principal, conditions = statement.get("Principal"), statement.get("Condition", {})
-        services = principal.get("Service") if isinstance(principal, dict) else principal
-        sources = [value for tests in conditions.values() for key, value in tests.items() if key.lower() == "aws:sourcearn"]
-        if "events.amazonaws.com" in (services or "") and all(fnmatchcase(rule_arn, source) for source in sources):
-            return True
-    return False
 
 
 def to_servers(delivery: Delivery, account: str, region: str, document: str) -> None:
@@ -297,6 +289,8 @@ def transformed(transformer: dict, event: dict) -> str:
 
 def deliver(rule: Rule, event: dict) -> list[str]:
     """To the functions and servers that are the rule's targets; the others are moto's."""
+    for tell in on_triggered:
+        tell(rule)
     results = []
     for target in list(rule.targets):
         if is_ours(target):

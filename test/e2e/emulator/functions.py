@@ -16,8 +16,10 @@ import time
 import uuid
 import zipfile
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 
 import control
 from moto.awslambda.exceptions import LambdaClientError, UnknownFunctionException
@@ -43,6 +45,10 @@ SIGNALS = {signal.SIGKILL: "killed", signal.SIGABRT: "aborted", signal.SIGSEGV: 
 
 invocations: deque[dict] = deque(maxlen=MOST_INVOCATIONS)
 """What ran: for who wants to know how long it took."""
+
+
+on_run: list[Callable[[LambdaFunction, datetime, bool], None]] = []
+"""Each is told when a function that has run was begun, and whether it failed."""
 
 
 class Throttled(LambdaClientError):
@@ -298,6 +304,16 @@ def retire(who: Owner | None = None) -> None:
         sandbox.end()
 
 
+def may_call(fn: LambdaFunction, service: str, arn: str) -> bool:
+    for statement in fn.policy.statements:
+        principal, conditions = statement.get("Principal"), statement.get("Condition", {})
+        services = principal.get("Service") if isinstance(principal, dict) else principal
+        sources = [value for tests in conditions.values() for key, value in tests.items() if key.lower() == "aws:sourcearn"]
+        if f"{service}.amazonaws.com" in (services or "") and all(fnmatchcase(arn, source) for source in sources):
+            return True
+    return False
+
+
 def run(fn: LambdaFunction, body: str, request_id: str) -> Outcome:
     """@throws Throttled"""
     age, started, event = _age, control.clock.now(), json.loads(body)
@@ -338,6 +354,8 @@ def run(fn: LambdaFunction, body: str, request_id: str) -> Outcome:
         give_back(fn, sandbox, usable)
     if age == _age:
         write_log(fn, sandbox.stream, lines)
+        for tell in on_run:
+            tell(fn, started, "error" in said)
         invocations.append(
             {
                 "at": control.stamp(started),

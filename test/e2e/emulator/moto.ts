@@ -118,6 +118,28 @@ export interface Invocation {
   readonly error?: { readonly errorType: string; readonly errorMessage: string };
 }
 
+/** A change of an alarm's state. */
+export interface AlarmChange {
+  readonly at: string;
+  readonly region: string;
+  readonly alarm: string;
+  readonly from: AlarmState;
+  readonly to: AlarmState;
+  readonly reason: string;
+}
+
+export type AlarmState = "OK" | "ALARM" | "INSUFFICIENT_DATA";
+
+/** What somebody who has subscribed to a topic gets by e-mail. */
+export interface Mail {
+  readonly at: string;
+  readonly to: string;
+  /** The topic's ARN. */
+  readonly topic: string;
+  readonly subject: string;
+  readonly text: string;
+}
+
 /** For a client of the SDK that sees what a hypervisor sees: no log holds its questions, and no fault meets them. */
 export function unseen(endpoint: string, region = REGION) {
   return { endpoint, region, credentials: { accessKeyId: "hypervisor", secretAccessKey: "none" }, maxAttempts: 1 };
@@ -263,6 +285,21 @@ export class Moto {
   /** Every run of a function so far, in the order in which they ended. */
   async invocations(): Promise<Invocation[]> {
     return this.control("GET", "invocations");
+  }
+
+  /** Every change of an alarm's state so far, in order. */
+  async alarms(): Promise<AlarmChange[]> {
+    return this.control("GET", "alarms");
+  }
+
+  /** All mail so far, in order: to an address that is not confirmed, only what asks for it. */
+  async mail(): Promise<Mail[]> {
+    return this.control("GET", "mail");
+  }
+
+  /** Whoever reads the mail of an address confirms every subscription that waits for it. */
+  async confirm(address: string): Promise<void> {
+    await this.control("POST", "confirmations", { address });
   }
 
   /** `/emulator/THING` @throws what the emulator says when it refuses */

@@ -1,5 +1,9 @@
 import { CloudWatchClient, DescribeAlarmsCommand, ListDashboardsCommand } from "@aws-sdk/client-cloudwatch";
-import { CloudWatchLogsClient, DescribeLogGroupsCommand } from "@aws-sdk/client-cloudwatch-logs";
+import {
+  CloudWatchLogsClient,
+  DescribeLogGroupsCommand,
+  DescribeQueryDefinitionsCommand,
+} from "@aws-sdk/client-cloudwatch-logs";
 import {
   DescribeAddressesCommand,
   DescribeInstancesCommand,
@@ -17,10 +21,13 @@ import {
 import { EventBridgeClient, ListRulesCommand } from "@aws-sdk/client-eventbridge";
 import { IAMClient, ListInstanceProfilesCommand, ListRolesCommand } from "@aws-sdk/client-iam";
 import { LambdaClient, ListFunctionsCommand } from "@aws-sdk/client-lambda";
+import { ListTopicsCommand, SNSClient } from "@aws-sdk/client-sns";
 import { ListQueuesCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { ListDocumentsCommand, paginateDescribeParameters, SSMClient } from "@aws-sdk/client-ssm";
 import type { Json } from "../../support/synth";
 import { type Moto, unseen } from "../emulator/moto";
+
+const ACCOUNT = "123456789012";
 
 /** What goes with another resource, and has no list of its own. */
 const PARTS = new Set([
@@ -46,6 +53,7 @@ export async function inventory({ url }: Pick<Moto, "url">, region: string): Pro
   const events = new EventBridgeClient(as);
   const iam = new IAMClient(as);
   const lambda = new LambdaClient(as);
+  const sns = new SNSClient(as);
   const sqs = new SQSClient(as);
   const ssm = new SSMClient(as);
   const cloudwatch = new CloudWatchClient(as);
@@ -93,13 +101,16 @@ export async function inventory({ url }: Pick<Moto, "url">, region: string): Pro
     aws_cloudwatch_dashboard: async () =>
       (await cloudwatch.send(new ListDashboardsCommand())).DashboardEntries?.map(({ DashboardName }) => DashboardName),
     aws_scheduler_schedule: () => schedulesOf(url, region),
-    aws_sns_topic: () => listOfSns(url, region, "ListTopics", "TopicArn"),
-    aws_sns_topic_subscription: () => listOfSns(url, region, "ListSubscriptions", "SubscriptionArn"),
+    aws_sns_topic: async () => (await sns.send(new ListTopicsCommand())).Topics?.map(({ TopicArn }) => TopicArn),
+    aws_sns_topic_subscription: () => subscriptionsOf(url, region),
+    aws_cloudwatch_query_definition: async () =>
+      (await logs.send(new DescribeQueryDefinitionsCommand())).queryDefinitions?.map((one) => one.queryDefinitionId),
+    aws_budgets_budget: () => budgetsOf(url, region),
   };
   const found = await Promise.all(
     Object.entries(lists).map(async ([type, list]) => ((await list()) ?? []).map((id) => `${type} ${id}`)),
   );
-  for (const client of [ec2, events, iam, lambda, sqs, ssm, cloudwatch, logs]) client.destroy();
+  for (const client of [ec2, events, iam, lambda, sns, sqs, ssm, cloudwatch, logs]) client.destroy();
   return found.flat().sort();
 }
 
@@ -112,28 +123,37 @@ async function parametersOf(client: SSMClient): Promise<string[]> {
   return names.filter((name) => !name.startsWith("/aws/"));
 }
 
-/** The project has no client of these two. */
-async function listOf(url: string, region: string, service: string, path: string, body?: string): Promise<string> {
-  const scope = `${unseen(url).credentials.accessKeyId}/20260101/${region}/${service}/aws4_request`;
-  const response = await fetch(`${url}${path}`, {
-    ...(body === undefined ? {} : { method: "POST", body: new URLSearchParams(body) }),
-    headers: { authorization: `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=0` },
-  });
-  const answer = await response.text();
-  if (!response.ok) throw new Error(`${service} answers ${response.status}: ${answer}`);
-  return answer;
+/** AWS does not tell the ARN of one that is not confirmed: the emulator does. */
+async function subscriptionsOf(url: string, region: string): Promise<string[]> {
+  const response = await fetch(`${url}/emulator/subscriptions`);
+  const all = (await response.json()) as readonly { readonly arn: string }[];
+  return all.map(({ arn }) => arn).filter((arn) => arn.split(":")[3] === region);
 }
 
-async function listOfSns(url: string, region: string, action: string, element: string): Promise<string[]> {
-  const answer = await listOf(url, region, "sns", "/", `Action=${action}&Version=2010-03-31`);
-  return [...answer.matchAll(new RegExp(`<${element}>([^<]+)</${element}>`, "g"))].map(([, arn = ""]) => arn);
+/** The project has no client of the services below. */
+async function listOf(url: string, region: string, service: string, path: string, target?: string): Promise<Json> {
+  const scope = `${unseen(url).credentials.accessKeyId}/20260101/${region}/${service}/aws4_request`;
+  const signed = { authorization: `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=0` };
+  const asked = {
+    method: "POST",
+    headers: { ...signed, "content-type": "application/x-amz-json-1.1", "x-amz-target": target ?? "" },
+    body: JSON.stringify({ AccountId: ACCOUNT }),
+  };
+  const response = await fetch(`${url}${path}`, target === undefined ? { headers: signed } : asked);
+  const answer = await response.text();
+  if (!response.ok) throw new Error(`${service} answers ${response.status}: ${answer}`);
+  return JSON.parse(answer);
 }
 
 async function schedulesOf(url: string, region: string): Promise<string[]> {
-  const { Schedules } = JSON.parse(await listOf(url, region, "scheduler", "/schedules")) as {
-    readonly Schedules: readonly { readonly GroupName: string; readonly Name: string }[];
-  };
-  return Schedules.map(({ GroupName, Name }) => `${GroupName}/${Name}`);
+  const { Schedules } = await listOf(url, region, "scheduler", "/schedules");
+  return Schedules.map(({ GroupName, Name }: Json) => `${GroupName}/${Name}`);
+}
+
+/** An account's, wherever it is asked. */
+async function budgetsOf(url: string, region: string): Promise<string[]> {
+  const { Budgets } = await listOf(url, region, "budgets", "/", "AWSBudgetServiceGateway.DescribeBudgets");
+  return Budgets.map(({ BudgetName }: Json) => `${ACCOUNT}:${BudgetName}`);
 }
 
 /** What Terraform has recorded at AWS in these states, in the same words, without what is only a part of something else. */

@@ -49,7 +49,7 @@ export interface CallerOptions {
   readonly pauses: Pauses;
 }
 
-type Service = "ssm" | "ec2" | "events" | "monitoring";
+type Service = "ssm" | "ec2" | "events" | "logs" | "monitoring";
 
 const LONGEST_SECONDS = 20;
 const ATTEMPTS = 3;
@@ -71,6 +71,10 @@ export class Caller {
 
   events(action: string, body: string, expected: RegExp): Promise<string> {
     return this.#call("events", body, expected, jsonOf(`AWSEvents.${action}`), ATTEMPTS);
+  }
+
+  logs(action: string, body: string, expected: RegExp): Promise<string> {
+    return this.#call("logs", body, expected, jsonOf(`Logs_20140328.${action}`), ATTEMPTS);
   }
 
   query(service: "ec2" | "monitoring", action: string, version: string, body: string, expected: RegExp) {

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { withoutKeys } from "../../../../cli/server/log-line";
+import { METRICS_NAMESPACE, SERVER_METRICS } from "../../../../modules/metrics";
 import {
   JOURNAL_LINES,
-  METRICS_NAMESPACE,
   MOST_REPORTED,
   type NamedSite,
   REPORTED_KEY_CHARACTERS,
@@ -71,12 +71,14 @@ const HEALTH = "stingy-health";
 const SYNC = "stingy-sync";
 const WATCH = "stingy-watch";
 const PROMOTE = "stingy-promote";
+const JOURNAL = "stingy-journal";
 const PLAYER = "player";
 
 /** As the units' files say: RestartSec and the timers. */
 const RESTART_SECONDS = 1;
 const SYNC_SECONDS = 300;
 const HEALTH_SECONDS = 60;
+const JOURNAL_SECONDS = 60;
 /** How often the agent asks, whatever the pace. */
 const COMMANDS_SECONDS = 0.3;
 /** Those that nothing on a played machine can make fail but the lack of wg0. */
@@ -84,6 +86,8 @@ const NEED_WG0 = ["wg0-up", "wg0-key", "egress"];
 const HANDSHAKE_SECONDS = 120;
 const ACTIVE_SECONDS = 180;
 const MOST_ENDPOINTS_CHARACTERS = 4096;
+/** What one call takes of the journal. */
+const MOST_EVENTS = 100;
 const PRIORITY = { error: "3", warning: "4", info: "6" } as const;
 
 /** A server: what its scripts, run by their units, do towards AWS. Everything else on it is imagined to go well. */
@@ -103,7 +107,10 @@ export class Machine {
   #failing: readonly string[] = [];
   readonly #told = new Map<NoticeKind, string>();
   readonly #failures = new Map<string, number>();
-  #published = { at: Number.NEGATIVE_INFINITY, received: 0, sent: 0 };
+  #published: { readonly at: number; readonly sent: number } | undefined;
+  #hasLogStream = false;
+  /** So many of the journal's lines are in CloudWatch. */
+  #shipped = 0;
 
   // wg0
   #endpoints = new Map<string, string>();
@@ -198,6 +205,7 @@ export class Machine {
       this.#promoteUnit(),
       firstSync.then(() => this.#healthUnit()),
       this.#agent(),
+      ...(settings.logGroup === "" ? [] : [this.#journalUnit()]),
     ]);
   }
 
@@ -225,6 +233,13 @@ export class Machine {
     for (;;) {
       const fit = await this.#startHealth();
       await this.#pauses.pause(fit ? HEALTH_SECONDS : RESTART_SECONDS);
+    }
+  }
+
+  async #journalUnit(): Promise<void> {
+    for (;;) {
+      await this.#pauses.pause(JOURNAL_SECONDS);
+      while (!(await this.#unit(JOURNAL, 60, () => this.#ship()))) await this.#pauses.pause(RESTART_SECONDS);
     }
   }
 
@@ -372,7 +387,7 @@ export class Machine {
       if (await this.#sayEvent(HEALTH, "Server Ready")) this.#announced = true;
       else status = false;
     }
-    if (this.#serving && !(await this.#publish())) status = false;
+    if (!(await this.#publish())) status = false;
     return status;
   }
 
@@ -403,29 +418,30 @@ export class Machine {
   }
 
   async #publish(): Promise<boolean> {
-    const { at, received, sent } = this.#published;
-    if (this.#pauses.now - at < 50) return true;
     const peers = this.#heard();
-    const ages = peers.map(({ age }) => age);
-    const total = { received: sum(peers.map((peer) => peer.received)), sent: sum(peers.map((peer) => peer.sent)) };
-    const metrics: [name: string, value: string | number, unit: string][] = [
-      ["PeersConfigured", this.#config?.peers.length ?? 0, "Count"],
-      ["PeersActive", ages.filter((age) => age < ACTIVE_SECONDS).length, "Count"],
-      ...(ages.length > 0
-        ? ([
-            ["NewestHandshakeAge", Math.min(...ages), "Seconds"],
-            ["OldestHandshakeAge", Math.max(...ages), "Seconds"],
-          ] as [string, number, string][])
-        : []),
-      ["BytesIn", total.received - (total.received < received ? 0 : received), "Bytes"],
-      ["BytesOut", total.sent - (total.sent < sent ? 0 : sent), "Bytes"],
-      ["Restarts", 0, "Count"],
-      ["DiskUsed", 31, "Percent"],
-      ["MemoryUsed", "42.0", "Percent"],
-    ];
+    const at = this.#pauses.now;
+    // What devices sent goes on to the internet.
+    const sent = sum(peers.map((peer) => peer.sent + peer.received));
+    const last = this.#published;
+    if (last === undefined || !this.#serving) {
+      this.#published = { at, sent };
+      return true;
+    }
+    if (at - last.at < 50) return true;
+    const values: Record<keyof typeof SERVER_METRICS, number> = {
+      PeersConfigured: this.#config?.peers.length ?? 0,
+      PeersActive: peers.filter(({ age }) => age < ACTIVE_SECONDS).length,
+      NetworkOut: sent - (sent < last.sent ? 0 : last.sent),
+      CpuUsed: 2,
+      MemoryUsed: 42,
+      DiskUsed: 31,
+      ClockOffset: 0.012,
+      HandshakesUnanswered: 0,
+    };
     const { site, environment } = this.#site;
-    const body = metrics.map(([name, value, unit], index) => {
+    const body = Object.entries(SERVER_METRICS).map(([name, unit], index) => {
       const member = `&MetricData.member.${index + 1}`;
+      const value = values[name as keyof typeof SERVER_METRICS];
       return [
         `${member}.MetricName=${name}${member}.Value=${value}${member}.Unit=${unit}`,
         `${member}.Dimensions.member.1.Name=Site${member}.Dimensions.member.1.Value=${site}`,
@@ -439,8 +455,42 @@ export class Machine {
       this.#log(HEALTH, "error", "metrics-not-published", { reason: this.#reason(error) });
       return false;
     }
-    this.#published = { at: this.#pauses.now, ...total };
+    this.#published = { at, sent };
     return true;
+  }
+
+  // stingy-journal
+
+  async #ship(): Promise<boolean> {
+    const to = { logGroupName: this.#site.logGroup, logStreamName: this.id };
+    const aws = this.#caller();
+    for (let count = MOST_EVENTS; count === MOST_EVENTS; this.#shipped += count) {
+      const lines = this.#journal.slice(this.#shipped, this.#shipped + MOST_EVENTS);
+      count = lines.length;
+      if (count === 0) break;
+      const logEvents = lines.map(([microseconds, , , message]) => ({
+        timestamp: Math.floor(Number(microseconds) / 1000),
+        message,
+      }));
+      try {
+        if (!this.#hasLogStream) await this.#makeLogStream(aws, to);
+        await aws.logs("PutLogEvents", JSON.stringify({ ...to, logEvents }), /^\{/);
+      } catch (error) {
+        this.#log(JOURNAL, "error", "journal-not-sent", { reason: this.#reason(error) });
+        this.#hasLogStream = false;
+        return false;
+      }
+    }
+    return true;
+  }
+
+  async #makeLogStream(aws: Caller, to: object): Promise<void> {
+    try {
+      await aws.logs("CreateLogStream", JSON.stringify(to), /^$/);
+    } catch (error) {
+      if (!this.#reason(error).includes("AlreadyExists")) throw error;
+    }
+    this.#hasLogStream = true;
   }
 
   // stingy-promote

@@ -13,6 +13,8 @@ export interface Settings {
   readonly defaultGroup: string;
   /** The Elastic IP; empty on a site without one. */
   readonly address: string;
+  /** Where what the units say is sent; empty where it stays on the machine. */
+  readonly logGroup: string;
   readonly checks: readonly Check[];
 }
 
@@ -63,6 +65,7 @@ export function readUserData(bytes: Buffer): Settings {
     tunnelIpv6: value("TUNNEL_IPV6"),
     defaultGroup: value("DEFAULT_GROUP"),
     address: value("ADDRESS"),
+    logGroup: value("LOG_GROUP"),
     checks,
   };
 }
