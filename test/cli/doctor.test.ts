@@ -124,6 +124,7 @@ describe("stingy doctor", () => {
     await metric("AWS/Lambda", "Invocations", { FunctionName: names.controller });
     await metric("StingyVPN", "PeersConfigured", { Site: "tokyo", Environment: "prod" });
     await emulator.sns.send(new SubscribeCommand({ TopicArn: TOPIC, Protocol: "email", Endpoint: "me@example.com" }));
+    await emulator.moto.confirm("me@example.com");
     await controllerSays([]);
   }
 
