@@ -253,9 +253,9 @@ function isExpired({ launchedAt }: Instance, now: Date): boolean {
 
 function serviceOf(seen: Observation, server: Instance | undefined, now: Date): Service {
   if (server && isWell(server, seen, now)) return "serving";
-  const { last } = seen.launches;
-  const isFirst = seen.serverId === undefined && last?.failures === 0 && last.refusals === 0;
-  return isFirst && since(last.at, now) < READY_WITHIN_MS ? "starting" : "missing";
+  const { last: launch } = seen.launches;
+  const isFirst = seen.serverId === undefined && launch?.failures === 0 && launch.refusals === 0;
+  return isFirst && since(launch.at, now) < READY_WITHIN_MS ? "starting" : "missing";
 }
 
 type Whereabouts = Pick<Observation, "address" | "instances" | "serverId">;
