@@ -84,7 +84,9 @@ prod-tokyo in ap-northeast-1: serving
   it("says who is told of alarms, and who of the configuration is not", async () => {
     await emulator.sns.send(new SubscribeCommand({ TopicArn: TOPIC, Protocol: "email", Endpoint: "me@example.com" }));
     const waiting = await stingy(["status"], { env: emulator.env });
-    expect(waiting.stdout).to.contain("\n  Told        nobody yet\n              me@example.com has to confirm by the link");
+    expect(waiting.stdout).to.contain(
+      "\n  Told        nobody yet\n              me@example.com has to confirm by the link",
+    );
     await emulator.moto.confirm("me@example.com");
     const { code, stdout } = await stingy(["status"], { env: emulator.env });
     expect(stdout).to.contain("\n  Told        me@example.com\n  Wanted ");

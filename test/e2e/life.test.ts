@@ -377,6 +377,8 @@ describe("the life of a site", function () {
 
     /** What has become of alarms since, and who was told of it. */
     async function since(from: number) {
+      // A function that was called for it is still at work.
+      await stage.moto.settled();
       const changes = (await stage.moto.alarms()).slice(from);
       const first = changes[0]?.at ?? "";
       return {
