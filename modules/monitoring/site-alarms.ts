@@ -46,8 +46,10 @@ const DAY = 24 * HOUR;
 const OUT_FOR = { periodSeconds: FIVE_MINUTES, periods: 3 } as const;
 /** One look may see what the next one finds mended; what is tried again comes back within half an hour. */
 const PROBLEM_COMES_BACK = { periodSeconds: FIVE_MINUTES, periods: 12, bad: 2 } as const;
-/** Lambda's own retry may mend it a minute later. Tried again hourly, it is one alarm and not one an hour. */
-const UPDATE_COMES_BACK = { periodSeconds: FIVE_MINUTES, periods: 24, bad: 2 } as const;
+/** Two retries of Lambda's may mend it within minutes. */
+const TRIES_OF_AN_UPDATE = 3;
+/** Tried again hourly, what fails for long is one alarm and not one an hour. */
+const UPDATES_COME_BACK_SECONDS = 2 * HOUR;
 /** Of the 8 GB of a usual disk a gigabyte is left. */
 const DISK_PERCENT = 85;
 /** Amazon's time service keeps a clock within a millisecond; at 500 the server counts as unfit and is replaced. */
@@ -169,8 +171,8 @@ export function siteAlarms(watched: Watched, extra: readonly ExtraAlarm[] = []):
             what: "The DNS record could not be updated, and trying again did not help. Devices that look the name up may be sent to an old address; those that are connected stay so.",
             metric: failures(watched.ddnsUpdater),
             statistic: "Sum",
-            ...UPDATE_COMES_BACK,
-            threshold: { above: 0 },
+            periodSeconds: UPDATES_COME_BACK_SECONDS,
+            threshold: { above: TRIES_OF_AN_UPDATE - 1 },
             silence: COUNTS_EVENTS,
           } as const,
         ]

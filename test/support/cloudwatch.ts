@@ -9,8 +9,6 @@ export interface Datapoint {
 /** What a metric holds, by namespace, name and, where that is not the site, what it is of: "AWS/Lambda Errors the-controller". */
 export type Data = Readonly<Record<string, readonly Datapoint[]>>;
 
-const HOUR = 3600;
-
 const STATISTICS: Readonly<Record<string, (values: readonly number[]) => number>> = {
   Sum: (values) => values.reduce((sum, value) => sum + value, 0),
   Average: (values) => values.reduce((sum, value) => sum + value, 0) / values.length,
@@ -31,10 +29,8 @@ const COMPARISONS: Readonly<Record<string, (value: number, threshold: number) =>
 export function rings(alarm: Json, data: Data, now: number): boolean {
   const { period, evaluation_periods: periods, threshold, treat_missing_data: missing } = alarm;
   const points = data[nameOf(alarm)] ?? [];
-  // Periods begin with the clock, those of a day with any hour.
-  const end = now - (now % Math.min(period, HOUR));
   let bad = 0;
-  for (let start = end - periods * period; start < end; start += period) {
+  for (let start = now - periods * period; start < now; start += period) {
     const values = points.filter(({ at }) => at >= start && at < start + period).map(({ value }) => value);
     const statistic = STATISTICS[alarm.statistic];
     const compare = COMPARISONS[alarm.comparison_operator];
