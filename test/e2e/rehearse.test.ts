@@ -303,15 +303,21 @@ sites:
       for (const { command, environment } of others) expect(environment, command).not.to.contain(CANARY);
     });
 
-    it("at Ctrl-C, while the emulator starts", async () => {
-      const run = start([]);
-      await until("it starts", run, () => run.said().includes("Start an AWS"));
-      kill(-Number(run.child.pid), "SIGINT");
-      const { code, stdout, stderr } = await run.ended;
-      expect(code, run.said()).to.equal(130);
-      expect(stdout + stderr).not.to.match(/error|emulator has ended|✗/);
-      await expectNothingLeft(run);
-    });
+    for (const [when, has] of Object.entries({
+      "before the emulator starts": (run: Rehearsal) => run.said().includes("Start an AWS"),
+      "while the emulator starts": (run: Rehearsal) =>
+        processesOf(run).some(({ command }) => /emulator -H/.test(command)),
+    })) {
+      it(`at Ctrl-C, ${when}`, async () => {
+        const run = start([]);
+        await until("it starts", run, () => has(run));
+        kill(-Number(run.child.pid), "SIGINT");
+        const { code, stdout, stderr } = await run.ended;
+        expect(code, run.said()).to.equal(130);
+        expect(stdout + stderr).not.to.match(/error|emulator has ended|✗/);
+        await expectNothingLeft(run);
+      });
+    }
 
     it("at Ctrl-C, in the middle of a deploy", async () => {
       const run = start([]);

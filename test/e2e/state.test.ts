@@ -210,15 +210,22 @@ sites:
       const asked = () =>
         lines.slice(from).some((line) => line.includes(`${resource} `) && line.includes("Creating..."));
       let before = -1;
+      let why = "it is not asked for";
       const quiet = async () => {
         if (!asked()) return undefined;
         const { length } = await moto.requests();
         const [last, now] = [before, length];
         before = now;
-        return (last === now && (await compared()).orphans.length === 0) || undefined;
+        const orphans = last === now ? (await compared()).orphans : undefined;
+        why = orphans ? `not written down: ${orphans.join(", ")}` : `requests: ${last}, then ${now}`;
+        return orphans?.length === 0 || undefined;
       };
       await Promise.race([
-        until(`nothing but ${resource} is being made`, quiet, { seconds: 400, everyMs: 1_000 }),
+        until(`nothing but ${resource} is being made`, quiet, { seconds: 400, everyMs: 1_000 }).catch(
+          (error: Error) => {
+            throw new Error(`${error.message}: ${why}. Terraform's last: ${lines.slice(-8).join("\n")}`);
+          },
+        ),
         deploy.then(() => Promise.reject(new Error("the deploy has ended before it was broken off"))),
       ]);
       how();

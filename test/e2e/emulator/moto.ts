@@ -171,6 +171,8 @@ export class Moto {
     const log = options.log === undefined ? [] : ["--log", options.log];
     const child = spawn("sh", ["-c", SCRIPT, "sh", ...program, "-H", "127.0.0.1", "-p", String(port), ...log], {
       stdio: ["pipe", "ignore", "pipe"],
+      // A group of its own: a person's Ctrl-C in the middle of the script would leave the server without what ends it.
+      detached: true,
       env: { ...process.env, EMULATOR_FUNCTIONS: JSON.stringify(options.environment ?? {}) },
     });
     const moto = new Moto(`http://127.0.0.1:${port}`, child);

@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { DescribeInstanceAttributeCommand, DescribeInstancesCommand, EC2Client } from "@aws-sdk/client-ec2";
 import { type NamedSite, siteTags } from "../../../modules/names";
 import { unseen } from "../emulator/moto";
+import { within } from "./player/calls";
 import { type Line, Machine, type Trouble } from "./player/machine";
 
 export type { Line, Trouble };
@@ -157,7 +158,7 @@ export class Player {
 
   async #look(region: string): Promise<void> {
     const client = this.#client(region);
-    const abortSignal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(LOOK_TIMEOUT_MS)]);
+    const abortSignal = within(LOOK_TIMEOUT_MS, this.#stopped.signal);
     const filters = [
       { Name: "tag:Project", Values: ["stingy-vpn"] },
       { Name: "instance-state-name", Values: ["running"] },

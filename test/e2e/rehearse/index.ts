@@ -15,7 +15,7 @@ import { Play, stepsFor } from "./steps";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const INTERRUPTED = 128;
-/** Ctrl-C reaches the emulator too: its end is then no news. */
+/** Ctrl-C reaches a `stingy` that runs too: its end is then no news. */
 const NEWS_AFTER_MS = 300;
 
 /** The emulator has ended by itself: nothing that runs can go on. */
@@ -126,7 +126,6 @@ class Rehearsal {
 
   async #death({ stage: { moto } }: Play): Promise<never> {
     const words = await moto.ended;
-    await sleep(NEWS_AFTER_MS);
     throw new Died(`The emulator has ended in the middle: ${words ?? "it said nothing"}`);
   }
 

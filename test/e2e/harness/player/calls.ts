@@ -9,6 +9,14 @@ export class Problem extends Error {
 /** The emulator answers no faster for being asked faster, and slowly where the machine is busy. */
 const SHORTEST_TIMEOUT_MS = 10_000;
 
+/** Aborted after so long, and when the other one is. */
+export function within(ms: number, signal: AbortSignal): AbortSignal {
+  const timeout = AbortSignal.timeout(ms);
+  // Node.js 20 collects as garbage what only AbortSignal.any() refers to, and its time never comes; not what is listened to.
+  timeout.addEventListener("abort", () => undefined);
+  return AbortSignal.any([signal, timeout]);
+}
+
 /** What a machine's scripts have of time: their pauses pass `pace` times as fast, and end when the machine does. */
 export class Pauses {
   readonly #ended = new AbortController();
@@ -38,7 +46,7 @@ export class Pauses {
   /** For a request that is given up after so many seconds. */
   signal(seconds: number): AbortSignal {
     const ms = Math.max(SHORTEST_TIMEOUT_MS, Math.round((seconds * 1000) / this.pace));
-    return AbortSignal.any([this.#ended.signal, AbortSignal.timeout(ms)]);
+    return within(ms, this.#ended.signal);
   }
 }
 
