@@ -24,7 +24,6 @@ import {
   PutQueryDefinitionCommand,
 } from "@aws-sdk/client-cloudwatch-logs";
 import { CreateSubnetCommand, CreateVpcCommand, EC2Client, RunInstancesCommand } from "@aws-sdk/client-ec2";
-import { EventBridgeClient, PutEventsCommand, PutRuleCommand, PutTargetsCommand } from "@aws-sdk/client-eventbridge";
 import { CreateRoleCommand, IAMClient } from "@aws-sdk/client-iam";
 import { AddPermissionCommand, CreateFunctionCommand, InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import {
@@ -76,7 +75,6 @@ class Account {
   readonly sns: SNSClient;
   readonly sqs: SQSClient;
   readonly lambda: LambdaClient;
-  readonly events: EventBridgeClient;
 
   constructor(
     readonly moto: Moto,
@@ -87,7 +85,6 @@ class Account {
     this.sns = new SNSClient(this.settings());
     this.sqs = new SQSClient(this.settings());
     this.lambda = new LambdaClient(this.settings());
-    this.events = new EventBridgeClient(this.settings());
   }
 
   private settings(accessKeyId = "test") {
@@ -323,20 +320,6 @@ const PROMISES: Record<string, readonly [promise: string, kept: (on: Account) =>
       await on.function("fn");
       for (const event of [{}, { does: "fail" }]) await on.invoke("fn", event);
       return (await on.sum("AWS/Lambda", "Invocations", of)) === 2 && (await on.sum("AWS/Lambda", "Errors", of)) === 1;
-    },
-  ],
-  rules_are_counted: [
-    "a rule is counted that an event triggers",
-    async (on) => {
-      await on.queue("queue");
-      await on.events.send(new PutRuleCommand({ Name: "rule", EventPattern: '{"source":["tests"]}' }));
-      const Targets = [{ Id: "queue", Arn: arnOf("sqs", "queue") }];
-      await on.events.send(new PutTargetsCommand({ Rule: "rule", Targets }));
-      for (const Source of ["tests", "others"]) {
-        const Entries = [{ Source, DetailType: "Happening", Detail: "{}" }];
-        await on.events.send(new PutEventsCommand({ Entries }));
-      }
-      return (await on.sum("AWS/Events", "TriggeredRules", { RuleName: "rule" })) === 1;
     },
   ],
   queues_are_counted: [

@@ -34,10 +34,6 @@ MONTHS = {name.upper(): number for number, name in enumerate(calendar.month_abbr
 WEEKDAYS = {name: number for number, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"), start=1)}
 
 
-on_triggered: list[Callable[[Rule], None]] = []
-"""Each is told of a rule that an event or its schedule has triggered."""
-
-
 class Refused(ValueError):
     """A time that the emulator does not understand."""
 
@@ -289,8 +285,6 @@ def transformed(transformer: dict, event: dict) -> str:
 
 def deliver(rule: Rule, event: dict) -> list[str]:
     """To the functions and servers that are the rule's targets; the others are moto's."""
-    for tell in on_triggered:
-        tell(rule)
     results = []
     for target in list(rule.targets):
         if is_ours(target):

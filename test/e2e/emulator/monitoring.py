@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import control
-import events
 import functions
 import machines
 from botocore.loaders import Loader
@@ -25,7 +24,6 @@ from moto.budgets.models import Budget, BudgetsBackend, Notification
 from moto.budgets.responses import BudgetsResponse
 from moto.cloudwatch.models import Alarm, CloudWatchBackend, MetricDatum, MetricDatumBase, cloudwatch_backends
 from moto.core.exceptions import JsonRESTError
-from moto.events.models import Rule
 from moto.logs.models import LogGroup, logs_backends
 from moto.logs.responses import LogsResponse
 from moto.sns.models import sns_backends
@@ -169,16 +167,6 @@ def runs_are_counted() -> None:
             publish(fn.account_id, fn.region, "AWS/Lambda", name, value, dimensions, begun)
 
     functions.on_run.append(count)
-
-
-def rules_are_counted() -> None:
-    """No rule is counted that an event or a schedule triggers."""
-
-    def count(rule: Rule) -> None:
-        dimensions = {"RuleName": rule.name}
-        publish(rule.account_id, rule.region_name, "AWS/Events", "TriggeredRules", 1, dimensions, clock.now())
-
-    events.on_triggered.append(count)
 
 
 def queues_are_counted() -> None:
@@ -529,7 +517,6 @@ def budgets_have_tags() -> None:
 GAPS = (
     logs_hold_metrics,
     runs_are_counted,
-    rules_are_counted,
     # In this order: what a minute brought is there when the alarms look.
     queues_are_counted,
     servers_go_on_publishing,
