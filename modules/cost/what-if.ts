@@ -158,22 +158,23 @@ function change(
 
 /** What each setting of `monitoring` that may cost something would be the other way round. */
 function monitoringOptions(site: Site): Variant[] {
-  const { budget, ...rest } = site.monitoring;
-  const { agent, customerKey, extraAlarms, serverLogs, webhook } = rest;
-  const option = (
-    id: string,
-    what: string,
-    isOn: boolean,
-    changed: Partial<Site["monitoring"]>,
-    note: string,
-  ): Variant => ({
+  const { monitoring } = site;
+  const { agent, customerKey, extraAlarms, serverLogs, webhook } = monitoring;
+  const { budget, ...withoutBudget } = monitoring;
+  const option = (id: string, what: string, isOn: boolean, changed: Site["monitoring"], note: string): Variant => ({
     id,
     what: `${isOn ? "without" : "with"} ${what}`,
-    site: { ...site, monitoring: { ...rest, ...(budget && id !== "budget" ? { budget } : {}), ...changed } },
+    site: { ...site, monitoring: changed },
     note,
   });
   return [
-    option("agent", "the CloudWatch agent", agent, { agent: !agent }, "monitoring.agent: three metrics; ten are free"),
+    option(
+      "agent",
+      "the CloudWatch agent",
+      agent,
+      { ...monitoring, agent: !agent },
+      "monitoring.agent: three metrics; ten are free",
+    ),
     ...EXTRA_ALARMS.map((alarm) => {
       const isOn = extraAlarms.includes(alarm);
       const changed = isOn ? extraAlarms.filter((other) => other !== alarm) : [...extraAlarms, alarm];
@@ -181,7 +182,7 @@ function monitoringOptions(site: Site): Variant[] {
         `alarm-${alarm}`,
         `the alarm ${alarm}`,
         isOn,
-        { extraAlarms: changed },
+        { ...monitoring, extraAlarms: changed },
         "monitoring.extraAlarms: one metric; ten are free",
       );
     }),
@@ -189,28 +190,28 @@ function monitoringOptions(site: Site): Variant[] {
       "customer-key",
       "a KMS key of your own",
       customerKey,
-      { customerKey: !customerKey },
+      { ...monitoring, customerKey: !customerKey },
       "monitoring.customerKey: the calls that use it cost next to nothing",
     ),
     option(
       "server-logs",
       "the server's logs in CloudWatch",
       serverLogs,
-      { serverLogs: !serverLogs },
+      { ...monitoring, serverLogs: !serverLogs },
       "monitoring.serverLogs: some 2 MB; 5 GB are free",
     ),
     option(
       "webhook",
       "a webhook",
       webhook !== "none",
-      { webhook: webhook === "none" ? "json" : "none" },
+      { ...monitoring, webhook: webhook === "none" ? "json" : "none" },
       "monitoring.webhook: SNS's messages to a function cost nothing, and a million runs are free",
     ),
     option(
       "budget",
       "a budget",
       budget !== undefined,
-      budget ? {} : { budget: { monthlyUsd: 10, of: "account" } },
+      budget ? withoutBudget : { ...monitoring, budget: { monthlyUsd: 10, of: "account" } },
       "monitoring.budget: AWS charges for those with actions only",
     ),
   ];

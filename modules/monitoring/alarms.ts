@@ -17,16 +17,16 @@ export class Alarms extends Construct {
 
   constructor(scope: Construct, id: string, { name, topicArn, runbook, alarms }: AlarmsProps) {
     super(scope, id);
-    this.arns = alarms.map(({ id: alarm, what, metric, statistic, periodSeconds, periods = 1, bad, ...rest }) => {
-      const { threshold, silence, tellsEnd } = rest;
-      const { arn } = new CloudwatchMetricAlarm(this, alarm, {
-        alarmName: `${name}-${alarm}`,
-        alarmDescription: `${what} What to do: ${runbook}#${alarm}`,
+    this.arns = alarms.map((alarm) => {
+      const { metric, periods = 1, bad, threshold, silence, tellsEnd } = alarm;
+      const { arn } = new CloudwatchMetricAlarm(this, alarm.id, {
+        alarmName: `${name}-${alarm.id}`,
+        alarmDescription: `${alarm.what} What to do: ${runbook}#${alarm.id}`,
         namespace: metric.namespace,
         metricName: metric.name,
         dimensions: metric.dimensions,
-        statistic,
-        period: periodSeconds,
+        statistic: alarm.statistic,
+        period: alarm.periodSeconds,
         evaluationPeriods: periods,
         ...(bad === undefined ? {} : { datapointsToAlarm: bad }),
         ...("above" in threshold

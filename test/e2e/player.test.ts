@@ -3,6 +3,9 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { setImmediate } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { gzipSync } from "node:zlib";
 import { CloudWatchLogsClient, CreateLogGroupCommand, GetLogEventsCommand } from "@aws-sdk/client-cloudwatch-logs";
 import {
@@ -34,6 +37,7 @@ import { siteNames, siteTags } from "../../modules/names";
 import { generatePresharedKey, generatePrivateKey, isKey, publicKeyOf } from "../../modules/wireguard";
 import { Moto, type MotoRequest, PATCHED } from "./emulator/moto";
 import { type Line, type Order, OrderError, Player, type PlayerOptions } from "./harness/player";
+import { within } from "./harness/player/calls";
 
 const REGION = "ap-northeast-1";
 const SITE = { environment: "prod", name: "tokyo", region: REGION };
@@ -488,6 +492,19 @@ describe("a played server", () => {
     // Done, although no answer came: the next try finds its own.
     expect(said("key-of-another-server")).to.have.length(1);
     expect(isKey(await stored("wireguard-private-key"))).to.equal(true);
+  });
+
+  it("gives up what is not answered, however much garbage is collected meanwhile", async function () {
+    this.timeout(10_000);
+    setFlagsFromString("--expose-gc");
+    const collectGarbage: () => void = runInNewContext("gc");
+    const given = within(500, new AbortController().signal);
+    const up = once(given, "abort");
+    // What was made in this turn is not collected in it.
+    await setImmediate();
+    collectGarbage();
+    await up;
+    expect(given.reason).to.have.property("name", "TimeoutError");
   });
 
   it("tells which check fails, until it is well again", async () => {

@@ -123,14 +123,16 @@ describe("npm run rehearse", () => {
   }
 
   /** Everything that runs with this temporary folder, however it was started. */
-  function processesOf({ tmp }: Rehearsal): { pid: number; command: string; environment: string }[] {
+  function processesOf({ tmp }: Rehearsal): { pid: number; group: number; command: string; environment: string }[] {
     return readdirSync("/proc").flatMap((pid) => {
       if (!/^\d+$/.test(pid)) return [];
       try {
         const environment = readFileSync(`/proc/${pid}/environ`, "utf8");
         if (!environment.includes(`TMPDIR=${tmp}`)) return [];
         const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-        return [{ pid: Number(pid), command, environment }];
+        // The name before may have spaces and brackets: after it come state, parent and group.
+        const [, , group] = (readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1) ?? "").split(" ");
+        return [{ pid: Number(pid), group: Number(group), command, environment }];
       } catch {
         // It has ended meanwhile.
         return [];
@@ -301,6 +303,16 @@ sites:
       );
       expect(others.some(({ command }) => /emulator -H/.test(command))).to.equal(true);
       for (const { command, environment } of others) expect(environment, command).not.to.contain(CANARY);
+    });
+
+    it("and Ctrl-C reaches the emulator only through it", async () => {
+      await until("the emulator runs", whole, emulated(whole));
+      const groupsOf = (what: RegExp) =>
+        processesOf(whole).flatMap(({ command, group }) => (what.test(command) ? [group] : []));
+      const [own] = groupsOf(/rehearse\/index\.ts/);
+      const emulators = groupsOf(/emulator -H/);
+      expect(emulators).not.to.deep.equal([]);
+      expect(emulators).not.to.include(own);
     });
 
     for (const [when, has] of Object.entries({

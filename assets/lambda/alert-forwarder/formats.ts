@@ -60,8 +60,8 @@ function header(text: string): string {
   return /^[\x20-\x7e]*$/.test(text) ? text : `=?UTF-8?B?${Buffer.from(text).toString("base64")}?=`;
 }
 
-function json({ message, ...alert }: Alert, { environment, site }: Place): Post {
-  return { headers: JSON_HEADERS, body: JSON.stringify({ version: 1, site, environment, ...alert, message }) };
+function json(alert: Alert, { environment, site }: Place): Post {
+  return { headers: JSON_HEADERS, body: JSON.stringify({ version: 1, site, environment, ...alert }) };
 }
 
 function paragraph(lines: readonly string[]): string {

@@ -1,41 +1,24 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { SSMClient } from "@aws-sdk/client-ssm";
-import { type ClientOverrides, clientConfig } from "../shared/clients";
+import { clientConfig } from "../shared/clients";
 import { readEnvironment, type Variables } from "../shared/environment";
 import { outwardError } from "../shared/errors";
-import { createLog, LOG_LEVELS } from "../shared/log";
-import { createMetrics, type Metrics } from "../shared/metrics";
-import type { Patience } from "../shared/retry";
+import { LOG_LEVELS } from "../shared/log";
+import { type Replacements, toolsOf } from "../shared/tools";
 import { isFirstOk, toAlert } from "./alert";
 import { FORMATS, WEBHOOKS } from "./formats";
 import { post, readUrl, type Target } from "./webhook";
-
-/** The rest of the function's minute is for what is under way, the log and the metric. */
-const TIME_MS = 50_000;
 
 export interface Summary {
   readonly sent: number;
 }
 
-export interface Replacements extends Partial<Omit<Patience, "deadline">> {
-  readonly sdk?: ClientOverrides;
-  readonly metrics?: Metrics;
-}
-
 export function createHandler(variables: Variables, replacements: Replacements = {}) {
-  const {
-    sdk,
-    log = createLog(LOG_LEVELS.find((level) => level === variables.LOG_LEVEL) ?? "info"),
-    metrics = createMetrics({ Site: variables.SITE || "unknown", Environment: variables.ENVIRONMENT || "unknown" }),
-    ...replaced
-  } = replacements;
-  const clock = { now: Date.now, sleep, random: Math.random, ...replaced };
-  const ssm = new SSMClient(clientConfig(sdk));
+  const { log, metrics, patience } = toolsOf(variables, replacements);
+  const ssm = new SSMClient(clientConfig(replacements.sdk));
 
   const prepare = async (): Promise<(record: unknown) => Promise<void>> => {
-    const patience = { ...clock, log, deadline: clock.now() + TIME_MS };
     const { kind, storePrefix, ...place } = readSettings(variables);
-    const target: Target = { kind, storePrefix, patience, url: await readUrl(ssm, storePrefix) };
+    const target: Target = { kind, storePrefix, patience: patience(), url: await readUrl(ssm, storePrefix) };
     return async (record) => {
       if (isFirstOk(record)) return log.info("not passed on: an alarm that was just made is quiet");
       const alert = toAlert(record, place);

@@ -1,39 +1,25 @@
 import { isIPv4 } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
 import { EC2Client } from "@aws-sdk/client-ec2";
 import { SSMClient } from "@aws-sdk/client-ssm";
-import { type ClientOverrides, clientConfig } from "../shared/clients";
+import { clientConfig } from "../shared/clients";
 import { type Reader, readEnvironment, type Variables } from "../shared/environment";
 import { outwardError } from "../shared/errors";
 import { isSafeUrl } from "../shared/http";
-import { createLog, LOG_LEVELS } from "../shared/log";
-import { createMetrics, type Metrics } from "../shared/metrics";
-import type { Patience } from "../shared/retry";
+import { LOG_LEVELS } from "../shared/log";
+import { type Replacements, toolsOf } from "../shared/tools";
 import { RECORD_TYPES } from "./cloudflare";
 import { type DnsSettings, type Result, update } from "./update";
 
-/** The rest of the function's minute is for what is under way, the log and the metric. */
-const TIME_MS = 50_000;
 const CLOUDFLARE = "https://api.cloudflare.com/client/v4";
 
 export interface Summary {
   readonly results: readonly Result[];
 }
 
-export interface Replacements extends Partial<Omit<Patience, "deadline">> {
-  readonly sdk?: ClientOverrides;
-  readonly metrics?: Metrics;
-}
-
 export function createHandler(variables: Variables, replacements: Replacements = {}) {
-  const {
-    sdk,
-    log = createLog(LOG_LEVELS.find((level) => level === variables.LOG_LEVEL) ?? "info"),
-    metrics = createMetrics({ Site: variables.SITE || "unknown", Environment: variables.ENVIRONMENT || "unknown" }),
-    ...replaced
-  } = replacements;
-  const clock = { now: Date.now, sleep, random: Math.random, ...replaced };
-  const clients = { ec2: new EC2Client(clientConfig(sdk)), ssm: new SSMClient(clientConfig(sdk)) };
+  const { log, metrics, patience } = toolsOf(variables, replacements);
+  const config = clientConfig(replacements.sdk);
+  const clients = { ec2: new EC2Client(config), ssm: new SSMClient(config) };
 
   /** Whatever the event is, it is not read: it only says that the records may have to change. */
   return async (): Promise<Summary> => {
@@ -46,7 +32,7 @@ export function createHandler(variables: Variables, replacements: Replacements =
       const results = await update({
         aws: { ...clients, storePrefix },
         dns,
-        patience: { ...clock, log, deadline: clock.now() + TIME_MS },
+        patience: patience(),
         again: `aws lambda invoke --function-name ${functionName} /dev/stdout`,
       });
       return { results };

@@ -4,7 +4,7 @@ import type { ClientOverrides } from "../shared/clients";
 import type { Variables } from "../shared/environment";
 import { outwardError } from "../shared/errors";
 import { createLog } from "../shared/log";
-import { createMetrics } from "../shared/metrics";
+import { siteMetrics } from "../shared/metrics";
 import type { Context } from "./act";
 import { AwsCloud } from "./aws-cloud";
 import { createController, type Summary } from "./run";
@@ -16,9 +16,7 @@ export interface Replacements extends Partial<Pick<Context, "now" | "sleep">> {
 }
 
 export function createHandler(variables: Variables, { sdk, write, ...clock }: Replacements = {}) {
-  const { SITE, ENVIRONMENT } = variables;
-  // CloudWatch drops a metric that has an empty dimension.
-  const metrics = createMetrics({ Site: SITE || "unknown", Environment: ENVIRONMENT || "unknown" }, write);
+  const metrics = siteMetrics(variables, write);
   try {
     const { level, ...settings } = readSettings(variables);
     const cloud = new AwsCloud(settings, sdk);

@@ -1,4 +1,5 @@
-import { FUNCTION_METRICS, type FunctionMetric, METRICS_NAMESPACE } from "../../../modules/metrics";
+import { FUNCTION_METRICS, type FunctionMetric, METRICS_NAMESPACE, siteDimensions } from "../../../modules/metrics";
+import type { Variables } from "./environment";
 
 export interface Metrics {
   /** Adds to what was counted. */
@@ -7,6 +8,11 @@ export interface Metrics {
   set(name: FunctionMetric, value: number): void;
   /** Writes what was counted and set since the last time, if anything was. */
   flush(): void;
+}
+
+/** Those of the site that the environment names. CloudWatch drops a metric that has an empty dimension. */
+export function siteMetrics({ SITE, ENVIRONMENT }: Variables, write?: (line: string) => void): Metrics {
+  return createMetrics(siteDimensions({ name: SITE || "unknown", environment: ENVIRONMENT || "unknown" }), write);
 }
 
 /** Metrics in CloudWatch's Embedded Metric Format: a log line instead of a call, a permission and a client. */

@@ -34,6 +34,8 @@ class Clock:
         self._ahead = timedelta()
         self._due: list[Due] = []
         self._count = 0
+        self._age = 0
+        """Grows with every reset: an advance or a tick that has begun before it goes no further."""
         self._lock = threading.RLock()
         self._advancing = threading.Lock()
         self.after_step: list[Callable[[], None]] = []
@@ -71,13 +73,14 @@ class Clock:
 
     def reset(self) -> None:
         with self._lock:
+            self._age += 1
             self._ahead = timedelta()
             self._due = []
             self._minute = next_minute(self.now())
 
     def advance(self, seconds: float) -> list[dict]:
         with self._advancing:
-            return self._until(self.now() + timedelta(seconds=seconds), jump=True)
+            return self._go_on(seconds, jump=True)
 
     def set(self, seconds: float) -> None:
         """Forwards or back. What is overdue then happens by itself, now; no minute ends that nobody has lived through."""
@@ -88,21 +91,25 @@ class Clock:
     def tick(self) -> None:
         """Time goes on by itself as well."""
         with self._advancing:
-            self._until(self.now(), jump=False)
+            self._go_on(0, jump=False)
 
-    def _until(self, end: datetime, jump: bool) -> list[dict]:
+    def _go_on(self, seconds: float, jump: bool) -> list[dict]:
         fired = []
+        with self._lock:
+            age, end = self._age, self.now() + timedelta(seconds=seconds)
         while True:
             with self._lock:
-                first = min(self._due, default=None)
-                if first is not None and first.at <= min(end, self._minute):
+                if self._age != age:
+                    return fired
+                first, minute = min(self._due, default=None), self._minute
+                if first is not None and first.at <= min(end, minute):
                     self._due.remove(first)
-                elif self._minute <= end:
-                    first = None
+                elif minute <= end:
+                    first, self._minute = None, minute + MINUTE
                 else:
                     break
             if first is None:
-                fired += self._end_minute(jump)
+                fired += self._end_minute(minute, jump)
                 continue
             if jump:
                 self._stand_at(first.at)
@@ -119,8 +126,7 @@ class Clock:
             self._stand_at(end)
         return fired
 
-    def _end_minute(self, jump: bool) -> list[dict]:
-        minute, self._minute = self._minute, self._minute + MINUTE
+    def _end_minute(self, minute: datetime, jump: bool) -> list[dict]:
         if jump:
             self._stand_at(minute)
         told = []

@@ -71,26 +71,21 @@ const BODY = z.strictObject({ widgets: z.array(WIDGET).min(1).max(500) });
 type Widget = z.output<typeof WIDGET>;
 
 describe("SiteDashboard", () => {
-  const json = (props: Partial<SiteDashboardProps> = {}): Json =>
+  const json = (props = PROPS): Json =>
     alone((stack) => {
-      new SiteDashboard(stack, "screen", { ...PROPS, ...props });
+      new SiteDashboard(stack, "screen", props);
     }).resource.aws_cloudwatch_dashboard.screen_dashboard;
-  const widgets = (props: Partial<SiteDashboardProps> = {}): Widget[] =>
-    BODY.parse(JSON.parse(json(props).dashboard_body)).widgets;
-  const titled = (title: string, props: Partial<SiteDashboardProps> = {}): Json =>
+  const widgets = (props = PROPS): Widget[] => BODY.parse(JSON.parse(json(props).dashboard_body)).widgets;
+  const titled = (title: string, props = PROPS): Json =>
     widgets(props).find((widget) => "title" in widget.properties && widget.properties.title.startsWith(title))
       ?.properties;
-  const names = (title: string, props: Partial<SiteDashboardProps> = {}) =>
-    titled(title, props).metrics.map(([, name]: string[]) => name);
+  const names = (title: string, props = PROPS) => titled(title, props).metrics.map(([, name]: string[]) => name);
 
   it("is what CloudWatch takes for a dashboard, on every kind of site", () => {
     const { address: _, dnsName: __, ddnsUpdater: ___, ...nameless } = PROPS;
     expect(json().dashboard_name).to.equal("vpn");
     for (const props of [PROPS, nameless, { ...PROPS, agent: true }]) {
-      const body = alone((stack) => {
-        new SiteDashboard(stack, "screen", props);
-      }).resource.aws_cloudwatch_dashboard.screen_dashboard.dashboard_body;
-      expect(BODY.safeParse(JSON.parse(body)).error?.message).to.equal(undefined);
+      expect(BODY.safeParse(JSON.parse(json(props).dashboard_body)).error?.message).to.equal(undefined);
     }
   });
 
@@ -110,11 +105,7 @@ describe("SiteDashboard", () => {
       expect(text.properties.markdown).to.include(word);
     }
     const { address: _, dnsName: __, ...nameless } = PROPS;
-    const [plain] = JSON.parse(
-      alone((stack) => {
-        new SiteDashboard(stack, "screen", nameless);
-      }).resource.aws_cloudwatch_dashboard.screen_dashboard.dashboard_body,
-    ).widgets;
+    const [plain] = widgets(nameless) as Json[];
     expect(plain.properties.markdown).not.to.match(/undefined|address/);
   });
 
@@ -148,6 +139,9 @@ describe("SiteDashboard", () => {
 
   it("shows what the CloudWatch agent publishes only where it is turned on", () => {
     expect(names("The server")).to.deep.equal(["CpuUsed", "MemoryUsed", "DiskUsed"]);
-    expect(names("The server", { agent: true })).to.include.members(["swap_used_percent", "mem_used_percent"]);
+    expect(names("The server", { ...PROPS, agent: true })).to.include.members([
+      "swap_used_percent",
+      "mem_used_percent",
+    ]);
   });
 });
