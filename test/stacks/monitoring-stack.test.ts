@@ -105,6 +105,11 @@ describe("the monitoring stack", () => {
       expect(statement.find(({ sid }: Json) => sid === "ReadUrl").resources).to.deep.equal([
         `arn:aws:ssm:ap-northeast-1:${account}:parameter/stingy-vpn/prod/webhook-url`,
       ]);
+      const fn = json.resource.aws_lambda_function["alert-forwarder_lambda_function"];
+      expect(fn.dead_letter_config.target_arn).to.match(/^\$\{.*dead-letters/);
+      expect(statement.find(({ sid }: Json) => sid === "SendDeadLetters").resources).to.deep.equal([
+        fn.dead_letter_config.target_arn,
+      ]);
     });
 
     it("has no parameter for the URL, as a secret is none of Terraform's", () => {
