@@ -50,7 +50,7 @@ export class Imds {
   /** Tells to answer requests for some paths, or all, wrongly. */
   fault: { readonly kind: ImdsFault; readonly path: RegExp } | undefined;
   /** More paths below /latest/, or other answers for those known; undefined means 404. */
-  readonly more: Record<string, string | undefined> = {};
+  readonly more: Record<string, string | Buffer | undefined> = {};
   readonly requests: ImdsRequest[] = [];
   /** Session tokens given and when they end. */
   readonly tokens = new Map<string, number>();
@@ -75,7 +75,7 @@ export class Imds {
 
   private answer(request: http.IncomingMessage, response: http.ServerResponse): void {
     const { method = "", url = "" } = request;
-    const reply = (status: number, body: string, headers: Record<string, string> = {}): void => {
+    const reply = (status: number, body: string | Buffer, headers: Record<string, string> = {}): void => {
       this.requests.push({ method, path: url, status, time: Date.now() });
       response.writeHead(status, { "content-type": "text/plain", server: "EC2ws", ...headers }).end(body);
     };
@@ -116,7 +116,7 @@ export class Imds {
     }
   }
 
-  private value(path: string): string | undefined {
+  private value(path: string): string | Buffer | undefined {
     if (path in this.more) return this.more[path];
     const { instanceId, role, mac, localIpv4, vpcIpv4, vpcIpv6 } = this.options;
     const ofMac = `meta-data/network/interfaces/macs/${mac}/`;

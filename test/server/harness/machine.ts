@@ -185,6 +185,10 @@ export class Machine {
     await Promise.all(Machine.running.map((machine) => machine.stop()));
   }
 
+  get isRunning(): boolean {
+    return Machine.all.has(this);
+  }
+
   /** Where one of its files is on this machine. */
   path(file: string): string {
     return path.join(`/proc/${this.pid}/root`, file);

@@ -244,7 +244,8 @@ export class Site {
     return client;
   }
 
-  private async tunnel(): Promise<TunnelOptions> {
+  /** What a device has to know of the site. */
+  async tunnel(): Promise<TunnelOptions> {
     const stored = await this.store.get("wireguard-private-key");
     const serverPublicKey = stored === this.keys.privateKey ? this.keys.publicKey : await this.a.publicKey();
     return { serverPublicKey, endpoint: `${this.address ?? this.publicAddress(this.a)}:${this.bootstrap.listenPort}` };
