@@ -298,13 +298,31 @@ describe("promote", () => {
       const promote = site.a.start("stingy-promote");
       await eventually("it knows that the address is here", () => site.a.imds.asked(/public-ipv4$/) > 0, WAIT);
       await sleep(500);
-      expect(promote.log.map(({ event }) => event)).to.deep.equal(["waiting", "endpoints-not-expected"]);
+      expect(promote.log.map(({ event }) => event)).to.deep.equal(["waiting"]);
       expect(promote.alive).to.equal(true);
       expect(await site.a.marked("serving")).to.equal(false);
       await makeReady(site.a);
       await calledBack(site.a, phone);
       await serves(site.a);
       expect(said(promote, "primed")).to.deep.equal([{ peers: "1" }]);
+    },
+
+    "asks the store where the peers were when sync has ended, as it knows no peer before": async () => {
+      const site = await startSite({ store: "memory", peers: ["phone"] });
+      await site.moveAddress(undefined);
+      const phone = site.client("phone");
+      await remember(site, known(phone));
+      const asked = () => site.aws.called("ssm", "GetParameters").some(({ body }) => /peer-endpoints/.test(body.Names));
+      site.a.start("stingy-promote");
+      await asks(site.a, 1);
+      expect(asked()).to.equal(false);
+      await makeReady(site.a);
+      await eventually("it has asked", asked, WAIT);
+      await eventually(
+        "it expects the phone's packets",
+        async () => (await site.a.sh("nft list set inet stingy endpoints4")).includes(`${phone.ipv4} . ${PORT}`),
+        WAIT,
+      );
     },
 
     "serves a site without an Elastic IP when instance-id names it, or at a peer's first handshake": async () => {

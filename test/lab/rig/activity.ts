@@ -1,6 +1,6 @@
 /** What people do with a device while the server changes under them, and how they fared. */
 import path from "node:path";
-import { ADDRESSES, type Flood, type PingResult, type Server } from "../../server/harness";
+import { ADDRESSES, eventually, type Flood, type Server } from "../../server/harness";
 import type { Running } from "../../server/harness/machine";
 import type { Device } from "./device";
 
@@ -58,8 +58,9 @@ async function talk<T>(device: Device, what: string, host: string = ADDRESSES.we
   };
 }
 
-/** Waits for as much as is given. @throws when it has not ended by then */
 export interface RunningDownload extends Activity<Download> {
+  readonly bytes: number;
+  /** Waits for curl's end. @throws when that takes longer */
   finished(timeoutMs: number): Promise<Download>;
 }
 
@@ -75,37 +76,37 @@ export async function download(
 ): Promise<RunningDownload> {
   const url = `http://${host.includes(":") ? `[${host}]` : host}/bytes/${bytes}`;
   const file = "/run/download";
-  const curl = device.machine.spawn([
-    ...["curl", "-gsS", "--keepalive-time", `${keepaliveSeconds}`, "--retry", "0", "--output", file, url],
-  ]);
+  const curl = device.machine.spawn(["curl", "-gsS", "--keepalive-time", `${keepaliveSeconds}`, "-o", file, url]);
   let status: number | undefined;
-  const ended = curl.ended.then((code) => {
-    status = code ?? -1;
-  });
-  const size = (): number => device.size(file);
   let last = Date.now();
-  let longest = 0;
+  let stallMs = 0;
   let had = 0;
   const look = (): void => {
-    const now = Date.now();
-    const has = size();
-    if (has === had && status === undefined) longest = Math.max(longest, now - last);
+    if (status !== undefined) return;
+    const has = device.size(file);
+    stallMs = Math.max(stallMs, Date.now() - last);
     if (has !== had) {
-      longest = Math.max(longest, now - last);
-      last = now;
+      last = Date.now();
       had = has;
     }
   };
   const timer = setInterval(look, 10);
-  timer.unref();
-  const result = (): Download => {
-    clearInterval(timer);
+  curl.ended.then((code) => {
     look();
-    return { bytes: had, stallMs: longest, status };
+    status = code ?? -1;
+    had = device.size(file);
+  });
+  const result = (): Download => {
+    look();
+    clearInterval(timer);
+    return { bytes: had, stallMs, status };
   };
   return {
+    get bytes() {
+      return had;
+    },
     finished: async (timeoutMs) => {
-      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, timeoutMs).unref())]);
+      await eventually(`curl has ended: ${curl.stderr}`, () => status !== undefined, timeoutMs);
       return result();
     },
     stop: async () => {
@@ -116,12 +117,14 @@ export async function download(
   };
 }
 
-/**
- * When a peer has first answered a server: it asks as soon as there is a handshake, so that its questions do not begin one.
- * The time is in milliseconds since 1970.
- */
-export function answers(server: Server, device: Device): Activity<number | undefined> {
-  const watch: Running = server.machine.spawn([
+/** When a peer has first answered a server, in milliseconds since 1970; undefined until then. */
+export interface Asking extends Activity<void> {
+  readonly answeredAt: number | undefined;
+}
+
+/** Asks a peer from the server, but only when there is a handshake, so that the questions do not begin one. */
+export function answers(server: Server, device: Device): Asking {
+  const asking: Running = server.machine.spawn([
     "bash",
     "--norc",
     "-c",
@@ -133,12 +136,12 @@ export function answers(server: Server, device: Device): Activity<number | undef
     device.address,
   ]);
   return {
-    stop: async () => {
-      await watch.stop("SIGKILL");
-      const [, at] = /answered (\d+[.,]\d+)/.exec(watch.stdout) ?? [];
+    get answeredAt() {
+      const [, at] = /answered (\d+[.,]\d+)/.exec(asking.stdout) ?? [];
       return at === undefined ? undefined : Number(at.replace(",", ".")) * 1000;
+    },
+    stop: async () => {
+      await asking.stop("SIGKILL");
     },
   };
 }
-
-export type { PingResult };

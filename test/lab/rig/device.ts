@@ -1,7 +1,8 @@
 import { statSync } from "node:fs";
+import path from "node:path";
 import { Client, type Peer, type Site } from "../../server/harness";
 import type { TunnelOptions } from "../../server/harness/client";
-import { Machine } from "../../server/harness/machine";
+import { Machine, type Running } from "../../server/harness/machine";
 import type { Home, Place } from "./home";
 
 /** A computer or phone in somebody's home, with the WireGuard that everybody has: wg-quick. All it sends goes into the tunnel. */
@@ -28,8 +29,13 @@ export class Device extends Client {
     return device;
   }
 
-  /** As `wg-quick up` does it with a configuration that sends everything into the tunnel. */
+  /** With a configuration that sends everything into the tunnel. */
   override async up(options: Partial<TunnelOptions> = {}): Promise<void> {
+    await this.configure(options);
+    await this.machine.sh("wg-quick up wg0");
+  }
+
+  private async configure(options: Partial<TunnelOptions> = {}): Promise<void> {
     const { serverPublicKey, endpoint, keepalive = 25 } = { ...(await this.tunnel()), ...options };
     const allowed = options.allowedIps ?? ["0.0.0.0/0", "::/0"];
     const lines = [
@@ -45,7 +51,6 @@ export class Device extends Client {
       ...(keepalive === 0 ? [] : [`PersistentKeepalive = ${keepalive}`]),
     ];
     this.machine.write("/etc/wireguard/wg0.conf", `${lines.join("\n")}\n`, 0o600);
-    await this.machine.sh("wg-quick up wg0");
   }
 
   override async down(): Promise<void> {
@@ -63,6 +68,22 @@ export class Device extends Client {
   /** The first address of the tunnel that is its own. */
   get address(): string {
     return (this.peer.addresses[0] ?? "").replace(/\/.*/, "");
+  }
+
+  /** Shakes hands once, as if its clock were so many seconds fast. Its tunnel is down. */
+  async shakeHands(clockOffsetSeconds: number, timeoutMs: number): Promise<void> {
+    await this.configure();
+    const program = ["-r", path.resolve("scripts/typescript.cjs"), path.join(__dirname, "off-clock.ts")];
+    const argv = [process.execPath, ...program, `${clockOffsetSeconds}`];
+    const { stdout, stderr } = await this.machine.run(argv, { timeoutMs });
+    if (!stdout.includes("answered")) throw new Error(`Nobody answers ${this.name}'s handshake. ${stderr}`);
+  }
+
+  /** Asks for the server's name again when nobody answers, as wireguard-tools' own script does, every five seconds. */
+  async resolveAgain(): Promise<Running> {
+    const script = "/usr/share/doc/wireguard-tools/examples/reresolve-dns/reresolve-dns.sh";
+    await this.machine.sh(`test -r ${script} || { echo "wireguard-tools came without ${script}" >&2; exit 1; }`);
+    return this.machine.spawn(["bash", "--norc", "-c", `while sleep 5; do bash ${script} wg0; done`]);
   }
 
   /** How long one of its files is, 0 when there is none. */

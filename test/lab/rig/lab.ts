@@ -89,7 +89,18 @@ export class Lab {
   /** From power-on to ready, as a successor is started while the other serves. */
   async prepare(server: Server): Promise<void> {
     if (this.options.kind === "plain") await this.bootPlain(server);
-    else await this.boot(server, "ready");
+    else {
+      await this.boot(server, "ready");
+      // The controller needs a second at least until it moves the address.
+      await eventually(
+        `server ${server.name} has read where the devices are`,
+        () =>
+          this.site.aws
+            .called("ssm", "GetParameters")
+            .some(({ instance, body }) => instance === server.instanceId && /peer-endpoints/.test(body.Names)),
+        PATIENCE_MS,
+      );
+    }
   }
 
   private async boot(server: Server, state: string): Promise<void> {

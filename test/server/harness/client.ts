@@ -28,6 +28,11 @@ export class Flood {
     private readonly intervalMs: number,
   ) {}
 
+  /** When the first answer came at that time or later, both in milliseconds since 1970; undefined until there is one. */
+  answeredAfter(at: number): number | undefined {
+    return answersIn(this.running.stdout).find((answer) => answer.at >= at)?.at;
+  }
+
   async stop(): Promise<PingResult> {
     await this.running.stop("SIGINT");
     const { sent, received, lost, ...rest } = summary(this.running.stdout, this.intervalMs);
@@ -126,10 +131,13 @@ const pingCommand = (intervalMs: number): string[] => [
   `${intervalMs / 1000}`,
 ];
 
-function summary(output: string, intervalMs: number): PingResult {
-  const answers = [...output.matchAll(/^\[(\d+\.\d+)\] \d+ bytes from .*icmp_seq=(\d+) .*time=([\d.]+)/gm)]
+const answersIn = (output: string) =>
+  [...output.matchAll(/^\[(\d+\.\d+)\] \d+ bytes from .*icmp_seq=(\d+) .*time=([\d.]+)/gm)]
     .filter(([line]) => !line.includes("DUP"))
     .map(([, time, sequence, took]) => ({ at: Number(time) * 1000, sequence: Number(sequence), took: Number(took) }));
+
+function summary(output: string, intervalMs: number): PingResult {
+  const answers = answersIn(output);
   const [, sent = 0, received = 0] = (/(\d+) packets transmitted, (\d+) received/.exec(output) ?? []).map(Number);
   if (!output.includes("packets transmitted")) throw new Error(`ping says: ${output}`);
   let longestGapMs = 0;
