@@ -2,7 +2,7 @@
 import { expect } from "chai";
 import { eventually, sleep } from "../server/harness";
 import { answers, busy, call, download, shell, stream } from "./rig/activity";
-import { type Kind, Lab } from "./rig/lab";
+import { type Delays, delays, type Kind, Lab } from "./rig/lab";
 
 /** In milliseconds; undefined: not within the time that was given. */
 export type Measured = Readonly<Record<string, number | undefined>>;
@@ -14,7 +14,7 @@ const AFTER_MS = 1500;
 const LINE = { downMbits: 4 };
 
 /** Devices in use, while AWS takes A back with a notice: B is ready before the address moves. */
-export async function interruption(kind: Kind, plainMs: number): Promise<Measured> {
+export async function interruption(kind: Kind, plainMs: number, moving: Delays = delays()): Promise<Measured> {
   const lab = await Lab.start({ kind, devices: ["busy", "call", "stream", "shell"] });
   try {
     await lab.connect();
@@ -26,8 +26,12 @@ export async function interruption(kind: Kind, plainMs: number): Promise<Measure
     };
     await lab.interrupt(lab.a);
     await lab.prepare(lab.b);
-    const moved = await lab.promote(lab.b);
-    if (kind === "stingy") await Promise.all([lab.isIn(lab.b, "serving"), lab.isIn(lab.a, "stood-down")]);
+    const begun = await lab.begun();
+    const moved = await lab.promote(lab.b, moving);
+    if (kind === "stingy") {
+      await Promise.all([lab.isIn(lab.b, "serving"), lab.isIn(lab.a, "stood-down")]);
+      expect(await lab.calledBack(lab.b), "devices that B has called").to.equal(lab.devices.length);
+    }
     await eventually("the busy device is answered", () => pings.answeredAfter(moved + AFTER_MS), PATIENCE_MS);
     // The shell types every three seconds, and one that waits for WireGuard's own handshake 15 s.
     await sleep(kind === "stingy" ? 2 * AFTER_MS + 1000 : plainMs);
@@ -38,7 +42,10 @@ export async function interruption(kind: Kind, plainMs: number): Promise<Measure
       await talk.shell.stop(),
     ];
     // A plain server answers what still comes from the web host with a reset.
-    if (kind === "stingy") expect([streamed.broken, typed.broken], "no connection ends").to.deep.equal(["", ""]);
+    if (kind === "stingy") {
+      expect([streamed.broken, typed.broken], "no connection ends").to.deep.equal(["", ""]);
+      expect(await lab.begun(), "handshakes that devices have begun: none since the address has moved").to.equal(begun);
+    }
     expect(await lab.leaked(), "packets outside of the tunnel").to.equal(0);
     return {
       busy: ping.longestGapMs,
@@ -98,8 +105,8 @@ export async function loss(kind: Kind): Promise<Measured> {
     const moved = await lab.promote(lab.b);
     const back = await eventually("the busy device is answered", () => pings.answeredAfter(moved) ?? 0, PATIENCE_MS);
     if (kind === "stingy") {
-      await lab.isIn(lab.b, "serving");
       await eventually("the idle device answers", () => asked.answeredAt, PATIENCE_MS);
+      expect(await lab.calledBack(lab.b), "devices that B has called").to.equal(2);
     }
     await asked.stop();
     await pings.stop();

@@ -111,8 +111,17 @@ export class Home {
   }
 
   /** How many packets devices have sent outside of the tunnel, whether they would have got anywhere or not. */
-  async leaked(): Promise<number> {
-    return Number(/packets (\d+)/.exec(await this.machine.sh("nft list counter inet home leaked"))?.[1]);
+  leaked(): Promise<number> {
+    return this.counted("leaked");
+  }
+
+  /** How many handshakes devices have begun. */
+  begun(): Promise<number> {
+    return this.counted("begun");
+  }
+
+  private async counted(name: string): Promise<number> {
+    return Number(/packets (\d+)/.exec(await this.machine.sh(`nft list counter inet home ${name}`))?.[1]);
   }
 
   stop(): Promise<void> {
@@ -158,9 +167,12 @@ table ip quoted {
 
 const rules = (port: number, guardsIpv6: boolean): string => `table inet home {
   counter leaked { }
+  counter begun { }
   chain arriving {
     type filter hook prerouting priority raw; policy accept;
     iifname != "lan*" accept
+    # The first message of a handshake, by length and type.
+    udp dport ${port} udp length 156 @th,64,32 0x01000000 counter name begun
     udp dport ${port} ip daddr ${ADDRESSES.elastic} accept
     udp dport ${port} ip6 daddr ${ADDRESSES.vpcIpv6} accept
     # That WireGuard does not listen, or what a server has sent it is too long: such a packet quotes only what is encrypted.

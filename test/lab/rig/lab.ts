@@ -89,18 +89,25 @@ export class Lab {
   /** From power-on to ready, as a successor is started while the other serves. */
   async prepare(server: Server): Promise<void> {
     if (this.options.kind === "plain") await this.bootPlain(server);
-    else {
-      await this.boot(server, "ready");
-      // The controller needs a second at least until it moves the address.
-      await eventually(
-        `server ${server.name} has read where the devices are`,
-        () =>
-          this.site.aws
-            .called("ssm", "GetParameters")
-            .some(({ instance, body }) => instance === server.instanceId && /peer-endpoints/.test(body.Names)),
-        PATIENCE_MS,
-      );
-    }
+    else await this.untilReady(server, () => server.boot());
+  }
+
+  /** A machine that has served before comes anew, with nothing but its disk. */
+  async prepareAgain(server: Server): Promise<void> {
+    server.imds.interruption = undefined;
+    await this.untilReady(server, () => server.reboot());
+  }
+
+  private async untilReady(server: Server, start: () => Promise<void>): Promise<void> {
+    const reads = (): number =>
+      this.site.aws
+        .called("ssm", "GetParameters")
+        .filter(({ instance, body }) => instance === server.instanceId && /peer-endpoints/.test(body.Names)).length;
+    const before = reads();
+    await start();
+    await this.isIn(server, "ready");
+    // The controller needs a second at least until it moves the address.
+    await eventually(`server ${server.name} has read where the devices are`, () => reads() > before, PATIENCE_MS);
   }
 
   private async boot(server: Server, state: string): Promise<void> {
@@ -195,8 +202,27 @@ export class Lab {
   }
 
   /** How many packets have left a device outside of the tunnel. */
-  async leaked(): Promise<number> {
-    return (await Promise.all(this.homes.map((home) => home.leaked()))).reduce((sum, count) => sum + count, 0);
+  leaked(): Promise<number> {
+    return this.sum((home) => home.leaked());
+  }
+
+  /** How many handshakes devices have begun. */
+  begun(): Promise<number> {
+    return this.sum((home) => home.begun());
+  }
+
+  private async sum(count: (home: Home) => Promise<number>): Promise<number> {
+    return (await Promise.all(this.homes.map(count))).reduce((sum, each) => sum + each, 0);
+  }
+
+  /** Waits until a promoted server has called all devices back. @returns how many have answered, as it says */
+  async calledBack(server: Server): Promise<number> {
+    const found = await eventually(
+      `server ${server.name} has called the devices back`,
+      () => server.journal("stingy-promote").find(({ event }) => event === "called-back"),
+      PATIENCE_MS,
+    );
+    return Number(found?.fields.answered);
   }
 
   async stop(): Promise<void> {
