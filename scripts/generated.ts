@@ -4,6 +4,13 @@ import { inline, type SchemaNode } from "../modules/config/explain";
 
 const ROOT = path.resolve(__dirname, "..");
 export const SCHEMA_FILE = path.join(ROOT, "stingy.schema.json");
+export {
+  FAILOVER_FILE,
+  FAILOVER_PICTURE,
+  failoverPicture,
+  failoverText,
+  writeFailover,
+} from "../test/lab/report/document";
 export { RUNBOOK_FILE, runbookText } from "./alarm-table";
 export { cliReferenceText } from "./cli-reference";
 export const CLI_FILE = path.join(ROOT, "docs/cli.md");

@@ -5,6 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
 import { requireMachine } from "../server/harness/tools";
+import { PARTS, writeReport } from "./report";
 
 const HELP = `npm run lab [-- OPTION...]: failovers with real WireGuard, in network namespaces. Needs root.
 
@@ -16,9 +17,6 @@ const HELP = `npm run lab [-- OPTION...]: failovers with real WireGuard, in netw
   --gap MS              how long an address that moves leads nowhere (0)
   --help                this
 `;
-
-const PARTS = ["outages", "throughput", "boot"] as const;
-export type Part = (typeof PARTS)[number];
 
 class UsageError extends Error {}
 
@@ -69,7 +67,6 @@ async function main(): Promise<number> {
   process.env.STINGY_LAB_GAP_MS = `${gapMs}`;
   requireMachine("npm run lab");
   if (report) {
-    const { writeReport } = await import("./report/index.js");
     await writeReport(parts, runs);
     return 0;
   }

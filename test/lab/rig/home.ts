@@ -1,15 +1,18 @@
 import { connect, Machine } from "../../server/harness/machine";
 import { ADDRESSES, type Outside } from "../../server/harness/outside";
 
+let probes = 0;
+
 /**
  * Counts packets on a machine. A rule is a hook and an expression of nft's: prerouting counts what has come before anybody
- * judges it, the other hooks what was let through. Counting anew begins with nothing.
+ * judges it, the other hooks what was let through.
  * @returns what has been counted since
  */
 export async function count<Name extends string>(
   machine: Machine,
   rules: Readonly<Record<Name, string>>,
 ): Promise<() => Promise<Record<Name, number>>> {
+  const table = `probe-${++probes}`;
   const split = Object.entries<string>(rules).map(([name, rule]) => {
     const [hook = "", ...rest] = rule.split(" ");
     return { hook, line: `${rest.join(" ")} counter name ${name}` };
@@ -22,10 +25,10 @@ export async function count<Name extends string>(
   );
   const counters = Object.keys(rules).map((name) => `counter ${name} {}`);
   await machine.sh("nft -f -", {
-    input: `table inet probe\ndelete table inet probe\ntable inet probe {\n  ${[...counters, ...chains].join("\n  ")}\n}\n`,
+    input: `table inet ${table} {\n  ${[...counters, ...chains].join("\n  ")}\n}\n`,
   });
   return async () => {
-    const { nftables } = JSON.parse(await machine.sh("nft -j list counters table inet probe"));
+    const { nftables } = JSON.parse(await machine.sh(`nft -j list counters table inet ${table}`));
     const counted = nftables.flatMap(({ counter }: { counter?: { name: Name; packets: number } }) => counter ?? []);
     return Object.fromEntries(
       counted.map(({ name, packets }: { name: Name; packets: number }) => [name, packets]),

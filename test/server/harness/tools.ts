@@ -44,22 +44,22 @@ export function missingTools(folders: readonly string[] = FOLDERS, path: string 
   ];
 }
 
-/** @throws an error that says why the tests cannot run here */
-export function requireMachine(): void {
+/** @throws an error that says why the tests cannot run here. @param command what needs the machine */
+export function requireMachine(command = "npm run test:server"): void {
   if (process.getuid?.() !== 0)
     throw new Error(
-      "npm run test:server needs root: it runs the server's scripts in network namespaces. Run it as root, for example with sudo.",
+      `${command} needs root: it runs the server's scripts in network namespaces. Run it as root, for example with sudo.`,
     );
   const missing = missingTools();
-  if (missing.length > 0) throw new Error(`npm run test:server misses what it needs.\n${missing.join("\n")}`);
+  if (missing.length > 0) throw new Error(`${command} misses what it needs.\n${missing.join("\n")}`);
   try {
     execFileSync("unshare", ["--net", "--mount", "--uts", "--pid", "--fork", "true"], { stdio: "pipe" });
   } catch (error) {
-    throw new Error(`npm run test:server needs to make namespaces, which is refused here: ${error}`);
+    throw new Error(`${command} needs to make namespaces, which is refused here: ${error}`);
   }
   try {
     accessSync("/dev/net/tun");
   } catch {
-    throw new Error("npm run test:server needs /dev/net/tun: modprobe tun, or give the container that device.");
+    throw new Error(`${command} needs /dev/net/tun: modprobe tun, or give the container that device.`);
   }
 }
