@@ -5,6 +5,10 @@ import { createProgram } from "../cli/program";
 import {
   CLI_FILE,
   cliReferenceText,
+  FAILOVER_FILE,
+  FAILOVER_PICTURE,
+  failoverPicture,
+  failoverText,
   REFERENCE_FILE,
   RUNBOOK_FILE,
   referenceText,
@@ -28,6 +32,11 @@ describe("generated files", () => {
 
   it("docs/runbook.md has the alarms as they are (npm run docs)", () => {
     expect(readFileSync(RUNBOOK_FILE, "utf8")).to.equal(runbookText());
+  });
+
+  it("docs/failover.md and its picture show what docs/failover.json has (npm run docs)", () => {
+    expect(readFileSync(FAILOVER_FILE, "utf8")).to.equal(failoverText());
+    expect(readFileSync(FAILOVER_PICTURE, "utf8")).to.equal(failoverPicture());
   });
 
   it("docs/cli.md has every command, with its options and examples", () => {

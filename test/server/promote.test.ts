@@ -307,6 +307,25 @@ describe("promote", () => {
       expect(said(promote, "primed")).to.deep.equal([{ peers: "1" }]);
     },
 
+    "does not take the session from a peer that comes by itself while it is about to be called anew": async () => {
+      const site = await begin({ peers: ["phone"] });
+      const phone = site.client("phone");
+      await remember(site, line(phone.peer, `198.18.200.2:${PORT}`));
+      const promote = site.a.start("stingy-promote");
+      await inLog(promote, "primed");
+      const hold = "echo held; until [[ -e /run/release ]]; do sleep 0.05; done";
+      const lock = site.a.machine.spawn(["flock", "/run/stingy/wg0.lock", "bash", "-c", hold]);
+      await lock.waitFor(/^held$/m);
+      const waits = "pgrep -f 'flock -w [5] 9' || true";
+      await eventually("it waits to call anew", async () => (await site.a.sh(waits)) !== "", WAIT);
+      await phone.up({ ...silently, keepalive: 0 });
+      await phone.reaches("10.8.0.1", WAIT);
+      site.a.machine.write("/run/release", "");
+      await inLog(promote, "called-back");
+      expect(await handshake(site.a, phone)).to.be.greaterThan(0);
+      expect((await shown(site.a, "endpoints", [phone.peer]))[0]).to.match(new RegExp(`^${phone.ipv4}:`));
+    },
+
     "asks the store where the peers were when sync has ended, as it knows no peer before": async () => {
       const site = await startSite({ store: "memory", peers: ["phone"] });
       await site.moveAddress(undefined);

@@ -74,7 +74,7 @@ export class Guest {
       image.initrd,
       "-append",
       // As Amazon's images have it: names of interfaces by their slot.
-      "root=/dev/vda rw console=ttyS0,115200 net.ifnames=1",
+      "root=/dev/vda rw console=ttyS0,115200 net.ifnames=1 mitigations=off",
       "-drive",
       `file=${disk},if=virtio,format=qcow2,cache=unsafe`,
       "-netdev",
