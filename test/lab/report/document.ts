@@ -2,7 +2,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Figure } from "../../../scripts/bench/statistics";
-import { type Facts, type Outages, type Report, ROWS, seconds, statistics, type Values } from "./figures";
+import { PHASES, type Phases } from "../boot/figures";
+import { type Facts, type Outages, type Report, ROWS, seconds, statistics } from "./figures";
 import { picture } from "./picture";
 
 const DOCS = path.resolve(__dirname, "../../../docs");
@@ -168,26 +169,27 @@ function groupTable({ groups, forwarding }: NonNullable<Report["throughput"]>): 
   ];
 }
 
-function bootTable({ boots, memory, longestGapMs, host }: NonNullable<Report["boot"]>): string[] {
-  const phases = [
-    ...new Set(boots.flatMap(({ phases }) => Object.keys(phases))),
-  ] as (keyof (typeof boots)[number]["phases"])[];
-  const text = (value: number | undefined): string => (value === undefined ? "" : `${value.toFixed(1)} s`);
+function bootTable({ boots, memory, units, longestGapMs, host }: NonNullable<Report["boot"]>): string[] {
+  const phases = Object.entries(PHASES) as [keyof Phases, string][];
+  const text = (value: number | undefined): string => (value === undefined ? "" : value.toFixed(1));
+  const { processor, cores, memoryMiB, kernel, qemu } = host;
   return [
     ...table(
-      ["seconds since power-on", ...boots.map(({ name }) => name)],
-      phases.map((phase) => [phase, ...boots.map(({ phases }) => text(phases[phase]))]),
+      ["seconds since power-on, one run", ...boots.map(({ name }) => name)],
+      phases.map(([phase, title]) => [title, ...boots.map(({ phases: reached }) => text(reached[phase]))]),
     ),
     "",
-    ...memory.map(
-      ({ name, peakMiB, totalMiB }) =>
-        `${name}: at most ${peakMiB.toFixed(0)} of ${totalMiB.toFixed(0)} MiB were in use.`,
+    ...table(
+      ["memory, MiB", "at most", "of"],
+      [
+        ...memory.map(({ name, peakMiB, totalMiB }) => [name, amount(peakMiB, 0), amount(totalMiB, 0)]),
+        ...Object.entries(units).map(([unit, peakMiB]) => [`\`${unit}\``, amount(peakMiB, 1), "96"]),
+      ],
     ),
+    "",
     ...(longestGapMs === undefined
       ? []
-      : [`The device's longest time without an answer: ${seconds(longestGapMs, 0)}.`]),
-    JSON.stringify(host),
+      : [`The longest time that the device's pings went without an answer: ${seconds(longestGapMs, 0)}.`, ""]),
+    `Measured on ${cores} cores of ${processor}, ${Math.round(memoryMiB / 1024)} GB, Linux ${kernel}, QEMU ${qemu} without KVM.`,
   ];
 }
-
-export type { Values };
