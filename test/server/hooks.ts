@@ -15,6 +15,8 @@ export const mochaHooks = {
   },
   async afterAll(): Promise<void> {
     await Site.stopAll();
+    // Where files run in parallel, this process may go on with another.
+    await Moto.stop();
     await Machine.stopAll();
   },
 };

@@ -49,6 +49,11 @@ export class Moto {
     return moto;
   }
 
+  /** The one of this run, if there is one. */
+  static async stop(): Promise<void> {
+    await (await Moto.started)?.stop();
+  }
+
   async stop(): Promise<void> {
     Moto.started = undefined;
     this.agent.destroy();
